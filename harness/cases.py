@@ -199,8 +199,9 @@ Expectation = Calls | NoCall | AnyCall | OneOf
 class Case:
     """One request with its expectation; one pytest item.
 
-    `prompt` is the last user turn, for people to read. `reply` is the text to train a `no_call`
-    case on. `skip` is the reason not to run it.
+    `prompt` is the last user turn and `written` the expectation in its author's words, both for
+    people to read. `reply` is the text to train a `no_call` case on. `skip` is the reason not to
+    run it.
     """
 
     id: str
@@ -219,6 +220,7 @@ class Case:
     critical: bool = False
     skip: str | None = None
     reply: str | None = None
+    written: Json = None
 
     @property
     def ref(self) -> str:

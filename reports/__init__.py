@@ -1,0 +1,1 @@
+"""Run logs turned into documents."""

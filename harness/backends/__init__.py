@@ -1,0 +1,44 @@
+"""Where replies come from: one file per kind of back end.
+
+A back end is addressed by a text: `replay:FILE`, `mini`, a Hub id, a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from harness.cases import Reply, Request
+from harness.errors import UsageError
+from harness.options import NO_MODEL, Settings
+
+
+class Backend(Protocol):
+    """What answers requests. It never judges, and knows nothing of expectations."""
+
+    @property
+    def label(self) -> str:
+        """The model's name for people; says "stand-in" of mini."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes when the replies could: a digest of weights, or of the file."""
+
+    def replies(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
+        """Each request's index with its reply, once each, in the order in which they come."""
+
+
+def backend_for(settings: Settings) -> Backend:
+    """The back end that `settings.model` names, not yet loaded.
+
+    Raises:
+        UsageError: no model, or one that cannot be used.
+    """
+    model = settings.model
+    if model is None:
+        raise UsageError(NO_MODEL)
+    if model.startswith("replay:"):
+        from harness.backends.replay import Replay
+
+        return Replay.read(model.removeprefix("replay:"))
+    raise UsageError(f"model {model!r}: only replay:FILE can answer yet")

@@ -1,0 +1,72 @@
+"""The command `callgate`: the gate without pytest, and what surrounds it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from harness import __version__
+from harness.errors import CallgateError
+from harness.options import OPTIONS, flag
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.command(given)
+        sys.stdout.flush()
+    except CallgateError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    from harness import commands
+
+    parser = argparse.ArgumentParser(
+        prog="callgate", description="Gates on FunctionGemma's calls, from policies in YAML."
+    )
+    parser.add_argument("--version", action="version", version=f"callgate {__version__}")
+    sub = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = sub.add_parser("run", help="judge spec files, as pytest does, in bulk")
+    run.add_argument("paths", nargs="*", metavar="PATH", help="spec files or folders")
+    _add_options(run)
+    run.set_defaults(command=commands.run)
+
+    lint = sub.add_parser("lint", help="all problems and warnings of spec files; no model")
+    lint.add_argument("paths", nargs="*", metavar="PATH", help="spec files or folders")
+    lint.add_argument("--schema", action="store_true", help="print the JSON Schema of spec files")
+    lint.set_defaults(command=commands.lint)
+
+    show = sub.add_parser("show", help="one case: rendered prompt, expectation, reply, difference")
+    show.add_argument("case", metavar="CASE", help="SPEC::ID or PATH::ID")
+    _add_options(show)
+    show.set_defaults(command=commands.show)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    for option in OPTIONS:
+        if option.metavar is None:
+            parser.add_argument(
+                flag(option), action="store_true", default=None, help=option.help, dest=option.name
+            )
+        else:
+            parser.add_argument(
+                flag(option), metavar=option.metavar, help=option.help, dest=option.name
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Judging whole specs without pytest: what `callgate run` and the trainers call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.backends import Backend
+from harness.cases import Spec
+from harness.gate_session import foreign_note
+from harness.gating import Decision, decide
+from harness.options import Settings
+from harness.run import verdicts
+from harness.run_log import RunLog, digests, header, read_log, record_of
+from harness.summary import row_of, summary_lines
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The records of all cases, each spec's decision, and the summary for people."""
+
+    records: tuple[dict[str, Any], ...]
+    decisions: tuple[Decision, ...]
+    lines: tuple[str, ...]
+
+
+def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> Judged:
+    """Judge the cases of the chosen split, log them as they come, decide every gate.
+
+    Specs without a case in the split are decided too: on nothing, so not met.
+    """
+    baseline = read_log(settings.baseline) if settings.baseline else None
+    footnotes = []
+    if baseline and baseline.end is None:
+        footnotes.append(f"baseline {baseline.path}: that run did not finish")
+    first = header(settings, backend.label, backend.fingerprint, digests(specs))
+    log = RunLog(first, settings.run_log, settings.home)
+    cases = [case for spec in specs for case in spec.in_split(settings.split)]
+    records: dict[str, list[dict[str, Any]]] = {spec.name: [] for spec in specs}
+    try:
+        for verdict in verdicts(cases, backend):
+            record = record_of(verdict)
+            records[verdict.case.spec].append(record)
+            log.add(record)
+    except KeyboardInterrupt:
+        log.abandon()
+        raise
+    decisions = tuple(
+        decide(
+            spec.name,
+            spec.gate,
+            records[spec.name],
+            min_pass_rate=settings.min_pass_rate,
+            baseline=baseline.passed if baseline else (),
+            allow_regressions=settings.allow_regressions,
+        )
+        for spec in specs
+    )
+    footer = log.finish()
+    every = [record for spec in specs for record in records[spec.name]]
+    footnotes += foreign_note(backend, {case.ref for spec in specs for case in spec.cases})
+    footnotes += [*log.problems, *(f"run log: {path}" for path in log.paths)]
+    rows = [row_of(decision) for decision in decisions]
+    lines = summary_lines(backend.label, settings.split, rows, every, footer, footnotes)
+    return Judged(tuple(every), decisions, tuple(lines))

@@ -1,0 +1,121 @@
+"""Verdicts + gate + baseline → a decision in words. Nobody else decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.cases import Gate, Outcome, Tally
+from harness.statistics import holds, needed, wilson
+
+Record = Mapping[str, Any]
+"""A verdict as the run log holds it."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a gate found: whether it is met, and every reason why it is not.
+
+    `total` counts the spec's cases in the chosen split, `interval` is the rate's 95 % Wilson
+    interval, `needed` the fewest passes that meet the gate (None: not even all would).
+    """
+
+    spec: str
+    gate: Gate
+    tally: Tally
+    total: int
+    interval: tuple[float, float]
+    needed: int | None
+    regressions: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def met(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.reasons
+
+    @property
+    def broken(self) -> bool:
+        """Whether it could not be decided: an error, or nothing judged."""
+        return self.tally.errors > 0 or self.tally.judged == 0
+
+
+def tally_of(records: Sequence[Record]) -> Tally:
+    """Count the outcomes."""
+    counts = Counter(record["outcome"] for record in records)
+    return Tally(
+        counts[Outcome.PASS], counts[Outcome.FAIL], counts[Outcome.ERROR], counts[Outcome.SKIP]
+    )
+
+
+def decide(
+    spec: str,
+    gate: Gate,
+    records: Sequence[Record],
+    *,
+    min_pass_rate: float | None = None,
+    baseline: Collection[str] = (),
+    allow_regressions: int = 0,
+) -> Decision:
+    """Decide one spec's gate over the records of all its cases in the chosen split.
+
+    `min_pass_rate` takes the place of the gate's own rate; `baseline` holds the cases
+    (`SPEC::ID`) that passed before.
+    """
+    if min_pass_rate is not None:
+        gate = replace(gate, pass_rate=min_pass_rate)
+    tally = tally_of(records)
+    failed = [record for record in records if record["outcome"] == Outcome.FAIL]
+    regressions = tuple(record["case"] for record in failed if record["case"] in baseline)
+    decision = Decision(
+        spec,
+        gate,
+        tally,
+        total=len(records),
+        interval=wilson(tally.passed, tally.judged),
+        needed=needed(gate, tally.judged),
+        regressions=regressions,
+        reasons=(),
+    )
+    critical = [record["case"] for record in failed if record.get("critical")]
+    reasons = (
+        *_nothing(tally),
+        *_rate(decision),
+        *(f"critical case missed: {case}" for case in critical),
+        *_regressed(regressions, allow_regressions),
+    )
+    return replace(decision, reasons=reasons)
+
+
+def _nothing(tally: Tally) -> list[str]:
+    reasons = []
+    if tally.errors:
+        what = "1 case is an error" if tally.errors == 1 else f"{tally.errors} cases are errors"
+        reasons.append(f"{what}, so nothing can be said of the rate")
+    if not tally.judged:
+        why = f" ({tally.skipped} skipped)" if tally.skipped else ""
+        reasons.append(f"nothing was judged{why}")
+    return reasons
+
+
+def _rate(decision: Decision) -> list[str]:
+    gate, tally = decision.gate, decision.tally
+    if not tally.judged or holds(gate, tally.passed, tally.judged):
+        return []
+    wanted = f"{tally.passed} of {tally.judged} passed; "
+    if decision.needed is None:
+        return [
+            wanted + f"the gate asks for a lower bound of {gate.pass_rate:.4g}, which "
+            f"{tally.judged} cases cannot show"
+        ]
+    what = "the interval's lower end to reach" if gate.bound == "lower" else "a rate of"
+    return [wanted + f"the gate asks for {what} {gate.pass_rate:.4g}: at least {decision.needed}"]
+
+
+def _regressed(regressions: Sequence[str], allowed: int) -> list[str]:
+    if len(regressions) <= allowed:
+        return []
+    forgiven = f" ({allowed} allowed)" if allowed else ""
+    return [f"{len(regressions)} passed in the baseline and miss now{forgiven}"]

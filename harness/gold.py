@@ -1,0 +1,50 @@
+"""The gold of an expectation: the calls to train on and to write in the gold block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.cases import (
+    NO_GOLD,
+    AnyCall,
+    Call,
+    Calls,
+    Expectation,
+    ExpectedCall,
+    Json,
+    NoCall,
+    Tool,
+)
+
+
+def gold_calls(expect: Expectation, tools: Sequence[Tool]) -> tuple[Call, ...] | None:
+    """The first alternative's calls, in the listed order; () where no call is expected.
+
+    None where it is incomplete: `any_call`, a bare tool that has required arguments, an argument
+    whose matcher has no gold. A bare tool without required arguments is called with none. An
+    argument that may or must be absent is left out where no gold is given.
+    """
+    if isinstance(expect, NoCall):
+        return ()
+    if isinstance(expect, AnyCall):
+        return None
+    if isinstance(expect, Calls):
+        calls = [_gold_call(call, tools) for call in expect.calls]
+        whole = tuple(call for call in calls if call is not None)
+        return whole if len(whole) == len(calls) else None
+    return gold_calls(expect.options[0], tools)
+
+
+def _gold_call(expected: ExpectedCall, tools: Sequence[Tool]) -> Call | None:
+    if expected.arguments is None:
+        tool = next((tool for tool in tools if tool.name == expected.tool), None)
+        return None if tool is None or tool.parameters.get("required") else Call(expected.tool)
+    arguments: dict[str, Json] = {}
+    for name, matcher in expected.arguments.items():
+        if matcher.absent:
+            continue
+        if matcher.gold is not NO_GOLD:
+            arguments[name] = matcher.gold
+        elif not matcher.optional:
+            return None
+    return Call(expected.tool, arguments)

@@ -1,0 +1,325 @@
+"""One judgement: a case and its reply → a verdict.
+
+The table of misses is walked from the top; the first that applies is the verdict's. pytest,
+`callgate run` and the training loop all come here, and judge nothing themselves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness import bfcl_rules
+from harness.assignment import cheapest
+from harness.cases import (
+    AnyCall,
+    Call,
+    Calls,
+    Case,
+    Expectation,
+    ExpectedCall,
+    Miss,
+    NoCall,
+    OneOf,
+    Outcome,
+    Reply,
+    Tool,
+    Verdict,
+)
+from harness.functiongemma import (
+    Defect,
+    ParsedReply,
+    parse_reply,
+    unwrap_args_json,
+    wrap_args_json,
+    write_call,
+)
+from harness.gold import gold_calls
+from harness.json_values import equal
+from harness.matchers import RegexTimeout, shown
+from harness.schemas import tool_schema
+from harness.statistics import character_error_rate
+from harness.wording import call_text, calls_text, cut, opening
+
+_ORDER = {miss: place for place, miss in enumerate(Miss)}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a reply, and a sentence that says expected and got."""
+
+    miss: Miss
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the reply made, read once: the calls, the defects, the text, why it ended."""
+
+    calls: tuple[Call, ...]
+    defects: tuple[Defect, ...]
+    text: str
+    blocks: tuple[str, ...]
+    cut_short: bool
+
+    @property
+    def clean(self) -> bool:
+        return not self.defects
+
+
+def judge(case: Case, reply: Reply) -> Verdict:
+    """Judge one reply. Never raises: what breaks on the way is an `error`, not the model's miss."""
+    if reply.error is not None:
+        return Verdict(case, reply, Outcome.ERROR, reason=reply.error)
+    try:
+        return _judge(case, reply)
+    except RegexTimeout as error:
+        return Verdict(case, reply, Outcome.ERROR, reason=str(error))
+    except Exception as error:
+        reason = f"callgate itself broke while judging: {type(error).__name__}: {error}"
+        return Verdict(case, reply, Outcome.ERROR, reason=reason)
+
+
+def skipped(case: Case) -> Verdict:
+    """The verdict of a case that its spec says not to run."""
+    return Verdict(case, Reply(""), Outcome.SKIP, reason=case.skip or "")
+
+
+def _judge(case: Case, reply: Reply) -> Verdict:
+    made = _read(case, reply)
+    finding = _find(case, case.expect, made)
+    gold = gold_block(case)
+    return Verdict(
+        case,
+        reply,
+        outcome=Outcome.FAIL if finding else Outcome.PASS,
+        miss=finding.miss if finding else None,
+        reason=finding.reason if finding else "",
+        calls=made.calls,
+        tool_match=_tool_match(case.expect, made),
+        schema_valid=_schema_valid(case, made),
+        gold=gold,
+        cer=None if gold is None else character_error_rate(gold, made.blocks[0] if made.blocks else ""),
+        note=_quirk(case, made),
+    )
+
+
+def _read(case: Case, reply: Reply) -> _Made:
+    parsed: ParsedReply = parse_reply(reply.text)
+    calls, defects = parsed.calls, parsed.defects
+    if case.target == "args_json":
+        calls, unwrapped = unwrap_args_json(calls, case.tools)
+        defects += unwrapped
+    cut_short = reply.finish == "length" and bool(defects) and defects[-1].unterminated
+    return _Made(calls, defects, parsed.text, parsed.blocks, cut_short)
+
+
+def gold_block(case: Case) -> str | None:
+    """The call block that TC-CER compares with: the first gold call, written; None without one."""
+    gold = gold_calls(case.expect, case.tools)
+    return _write(case, gold[0]) if gold else None
+
+
+def _write(case: Case, call: Call) -> str:
+    return write_call(wrap_args_json(call) if case.target == "args_json" else call)
+
+
+def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
+    """The first miss of the table that applies, or None."""
+    if isinstance(expect, OneOf):
+        return _furthest([_find(case, option, made) for option in expect.options])
+    if isinstance(expect, AnyCall) and made.calls and (made.clean or case.rules == "callgate"):
+        return None
+    if isinstance(expect, NoCall) and case.rules == "bfcl" and not made.clean:
+        return None
+    if not made.clean:
+        return _defect(made)
+    if isinstance(expect, NoCall):
+        return _no_call(expect, made)
+    if not made.calls:
+        wanted = "a call" if isinstance(expect, AnyCall) else _wanted(expect)
+        got = f"text: {opening(made.text)}" if made.text else "an empty reply"
+        return Finding(Miss.NO_CALL, f"expected {wanted}, got {got}")
+    return None if isinstance(expect, AnyCall) else _calls(case, expect, made)
+
+
+def _furthest(findings: Sequence[Finding | None]) -> Finding | None:
+    """None if any alternative is met, else the finding furthest down the table."""
+    missed = [finding for finding in findings if finding]
+    if len(missed) < len(findings):
+        return None
+    return max(missed, key=lambda finding: _ORDER[finding.miss])
+
+
+def _defect(made: _Made) -> Finding:
+    first = made.defects[0]
+    if made.cut_short:
+        reason = "the token limit cut the call off before its end (see --max-new-tokens)"
+        return Finding(Miss.TRUNCATED, reason)
+    return Finding(Miss.MALFORMED_CALL, f"at character {first.offset}: {first.reason}")
+
+
+def _no_call(expect: NoCall, made: _Made) -> Finding | None:
+    if made.calls:
+        return Finding(Miss.UNEXPECTED_CALL, f"expected no call, got {calls_text(made.calls)}")
+    problem = expect.says.problem(made.text) if expect.says else None
+    return Finding(Miss.WRONG_TEXT, f"text: {problem}") if problem else None
+
+
+def _calls(case: Case, expect: Calls, made: _Made) -> Finding | None:
+    return (
+        _tools(case, expect, made)
+        or _arguments(case, expect, made)
+        or _in_order(case, expect, made)
+        or _exact(case, expect, made)
+    )
+
+
+def _wanted(expect: Calls) -> str:
+    return " and ".join(call.tool for call in expect.calls)
+
+
+def _tools(case: Case, expect: Calls, made: _Made) -> Finding | None:
+    """The tools called against the expected ones, as multisets."""
+    declared = {tool.name for tool in case.tools}
+    unknown = [call.name for call in made.calls if call.name not in declared]
+    if unknown:
+        names = ", ".join(sorted(declared))
+        return Finding(Miss.UNKNOWN_TOOL, f"{shown(unknown[0])} is not declared; {names} are")
+    wanted = Counter(call.tool for call in expect.calls)
+    got = Counter(call.name for call in made.calls)
+    if got == wanted:
+        return None
+    reason = f"expected {_wanted(expect)}, got {' and '.join(call.name for call in made.calls)}"
+    if wanted < got:
+        return Finding(Miss.EXTRA_CALL, cut(reason, 400))
+    return Finding(Miss.MISSING_CALL if got < wanted else Miss.WRONG_TOOL, cut(reason, 400))
+
+
+def _arguments(case: Case, expect: Calls, made: _Made) -> Finding | None:
+    if case.rules == "bfcl":
+        return _bfcl_arguments(case, expect, made)
+    tools = {tool.name: tool for tool in case.tools}
+    for call in made.calls:
+        problems = tool_schema(tools[call.name]).problems(call.arguments)
+        if problems:
+            return Finding(Miss.INVALID_ARGUMENTS, f"{call.name}: {'; '.join(problems)}")
+    if case.compare == "tool":
+        return None
+    return _values(tools, expect.calls, made.calls)
+
+
+def _bfcl_arguments(case: Case, expect: Calls, made: _Made) -> Finding | None:
+    wanted = expect.calls
+    if case.compare == "tool":
+        wanted = tuple(ExpectedCall(call.tool) for call in wanted)
+    found = bfcl_rules.find_miss(wanted, made.calls, case.tools)
+    if found is None:
+        return None
+    invalid = found.kind == "invalid_arguments"
+    return Finding(Miss.INVALID_ARGUMENTS if invalid else Miss.WRONG_ARGUMENTS, found.reason)
+
+
+def _values(
+    tools: dict[str, Tool], expected: Sequence[ExpectedCall], calls: Sequence[Call]
+) -> Finding | None:
+    """The written values, under the assignment of calls to expectations with fewest problems."""
+    for name in dict.fromkeys(call.tool for call in expected):
+        wanted = [call for call in expected if call.tool == name]
+        got = [call for call in calls if call.name == name]
+        table = [[argument_problems(w, g, tools[name]) for g in got] for w in wanted]
+        pairs = cheapest([[len(problems) for problems in row] for row in table])
+        wrong = [problem for i, j in enumerate(pairs) for problem in table[i][j]]
+        if wrong:
+            return Finding(Miss.WRONG_ARGUMENTS, f"{name}: {cut('; '.join(wrong), 1000)}")
+    return None
+
+
+def argument_problems(expected: ExpectedCall, call: Call, tool: Tool) -> list[str]:
+    """One sentence per argument of `call` that is not as `expected`; defaults count as written."""
+    if expected.arguments is None:
+        return []
+    defaults = tool_schema(tool).defaults
+    problems = []
+    for name, matcher in expected.arguments.items():
+        if name in call.arguments:
+            problem = matcher.problem(call.arguments[name])
+        elif name in defaults and not matcher.absent:
+            problem = matcher.problem(defaults[name])
+        elif matcher.optional or matcher.absent:
+            problem = None
+        else:
+            problem = "expected a value, the call leaves it out"
+        if name in call.arguments and matcher.absent:
+            problem = f"expected no value, got {shown(call.arguments[name])}"
+        problems += [f"argument {name!r}: {problem}"] if problem else []
+    return problems + _unnamed(expected, call, defaults)
+
+
+def _unnamed(expected: ExpectedCall, call: Call, defaults: dict[str, object]) -> list[str]:
+    """Arguments that the expectation does not name: wrong, unless equal to their default."""
+    return [
+        f"argument {shown(name)}: not expected, got {shown(value)}"
+        for name, value in call.arguments.items()
+        if name not in (expected.arguments or {})
+        and not (name in defaults and equal(defaults[name], value))
+    ]
+
+
+def _in_order(case: Case, expect: Calls, made: _Made) -> Finding | None:
+    if not expect.ordered:
+        return None
+    tools = {tool.name: tool for tool in case.tools}
+    for place, (wanted, got) in enumerate(zip(expect.calls, made.calls, strict=True), start=1):
+        values = case.compare != "tool" and wanted.tool == got.name
+        if wanted.tool != got.name or (values and argument_problems(wanted, got, tools[got.name])):
+            reason = f"call {place}: expected {wanted.tool}, got {call_text(got)}"
+            return Finding(Miss.WRONG_ORDER, reason)
+    return None
+
+
+def _exact(case: Case, expect: Calls, made: _Made) -> Finding | None:
+    """The blocks byte for byte against the gold blocks, in any order unless the order is strict."""
+    if case.compare != "exact":
+        return None
+    gold = [_write(case, call) for call in gold_calls(expect, case.tools) or ()]
+    got = list(made.blocks)
+    if (gold if expect.ordered else sorted(gold)) == (got if expect.ordered else sorted(got)):
+        return None
+    reason = f"expected {shown(''.join(gold))}, got {shown(''.join(got))}"
+    return Finding(Miss.NOT_EXACT, reason)
+
+
+def _tool_match(expect: Expectation, made: _Made) -> bool:
+    if isinstance(expect, OneOf):
+        return any(_tool_match(option, made) for option in expect.options)
+    if isinstance(expect, NoCall):
+        return made.clean and not made.calls
+    first = made.calls[0].name if made.calls else None
+    return bool(first) if isinstance(expect, AnyCall) else first == expect.calls[0].tool
+
+
+def _schema_valid(case: Case, made: _Made) -> bool | None:
+    """Whether every call made parses, is of a declared tool, and has valid arguments."""
+    if not made.calls and made.clean:
+        return None
+    if case.rules == "bfcl":
+        any_values = [ExpectedCall(call.name) for call in made.calls]
+        return made.clean and bfcl_rules.find_miss(any_values, made.calls, case.tools) is None
+    tools = {tool.name: tool for tool in case.tools}
+    return made.clean and all(
+        call.name in tools and not tool_schema(tools[call.name]).problems(call.arguments)
+        for call in made.calls
+    )
+
+
+def _quirk(case: Case, made: _Made) -> str | None:
+    """Where BFCL's own rules decide against good sense."""
+    if case.rules != "bfcl":
+        return None
+    if isinstance(case.expect, NoCall) and not made.clean:
+        return "BFCL counts a call that does not parse as no call"
+    if isinstance(case.expect, Calls):
+        return bfcl_rules.quirk(case.expect.calls, made.calls, case.tools)
+    return None

@@ -1,0 +1,332 @@
+"""Warnings: what a sound spec may still get wrong. They never stop a run.
+
+Each check is one function, and one line in `_CHECKS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.case_reading import WrittenCase
+from harness.cases import (
+    NO_GOLD,
+    AnyCall,
+    Calls,
+    Case,
+    Expectation,
+    ExpectedCall,
+    Matcher,
+    NoCall,
+    OneOf,
+    Spec,
+)
+from harness.errors import Problem
+from harness.expansion import unused_variables
+from harness.gold import gold_calls
+from harness.json_values import folded, shown
+from harness.safe_regex import RegexTimeout
+from harness.spec_nodes import Notes, Path, dotted
+from harness.template_losses import developer_losses, prompt_losses, template_losses
+from harness.tool_lists import Toolbox
+
+Z95: Final = 1.959963984540054
+"""The normal quantile of a two-sided 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """A spec with the places of its parts."""
+
+    spec: Spec
+    written: Sequence[WrittenCase]
+    toolbox: Toolbox
+    notes: Notes
+
+    def warning(
+        self, path: Path, where: str, what: str, hint: str = "", *, key: bool = False, code: str
+    ) -> Problem:
+        """A warning about the value at a path of the spec file."""
+        return self.notes.document.problem(path, where, what, hint, key=key, code=code)
+
+    def about(self, one: WrittenCase, what: str, hint: str = "", *, code: str) -> Problem:
+        """A warning about a case."""
+        return self.warning(one.path, f"case {one.case.id}", what, hint, code=code)
+
+
+def lint(
+    spec: Spec, written: Sequence[WrittenCase], toolbox: Toolbox, notes: Notes
+) -> tuple[Problem, ...]:
+    """All warnings about a sound spec, by line; those of other files last."""
+    whole = _Spec(spec, written, toolbox, notes)
+    found = dict.fromkeys(problem for check in _CHECKS for problem in check(whole))
+    here = spec.path
+    return tuple(
+        sorted(
+            found,
+            key=lambda p: (p.location.path != here, p.location.line, p.location.column),
+        )
+    )
+
+
+def _repeated_prompts(whole: _Spec) -> Iterator[Problem]:
+    """Two cases that ask the same with the same tools."""
+    first: dict[object, WrittenCase] = {}
+    for one in whole.written:
+        asked = (_asked(one.case), tuple(tool.name for tool in one.case.tools))
+        other = first.setdefault(asked, one)
+        if other is not one:
+            yield _repetition(whole, one, other)
+
+
+def _asked(case: Case) -> object:
+    """The conversation without what people overlook: letter case, white space, end marks."""
+    return tuple(
+        (
+            turn["role"],
+            _plain(turn["content"]) if isinstance(turn.get("content"), str) else str(turn),
+        )
+        for turn in case.request.messages
+    )
+
+
+def _plain(text: str) -> str:
+    return folded(text).rstrip(" .!?")
+
+
+def _repetition(whole: _Spec, one: WrittenCase, other: WrittenCase) -> Problem:
+    line = other.case.location.line
+    same = f"asks the same as case {other.case.id} on line {line}"
+    if _contradict(one.case, other.case):
+        hint = "no model can meet both"
+        return whole.about(one, f"{same} and expects something else", hint, code="contradiction")
+    splits = {one.case.split, other.case.split}
+    if "train" in splits and len(splits) == 2:
+        held_out = next(name for name in splits if name != "train")
+        what = f"{same}: one is a train case, the other a {held_out} case"
+        hint = "training on it makes the test meaningless; give both one `split` or `group`"
+        return whole.about(one, what, hint, code="leak")
+    return whole.about(one, same, "it counts twice; remove one", code="duplicate")
+
+
+def _contradict(one: Case, other: Case) -> bool:
+    if one.written == other.written:
+        return False
+    if _tools_of(one.expect) != _tools_of(other.expect):
+        return True
+    gold, others = gold_calls(one.expect, one.tools), gold_calls(other.expect, other.tools)
+    return gold is not None and others is not None and gold != others
+
+
+def _tools_of(expect: Expectation) -> tuple[str, ...]:
+    """The names of the calls expected, sorted; of the first alternative."""
+    if isinstance(expect, OneOf):
+        return _tools_of(expect.options[0])
+    if isinstance(expect, AnyCall):
+        return ("any_call",)
+    return () if isinstance(expect, NoCall) else tuple(sorted(call.tool for call in expect.calls))
+
+
+def _one_sided(whole: _Spec) -> Iterator[Problem]:
+    """A spec that a model passes by always doing the same."""
+    kinds = {_tools_of(case.expect) for case in whole.spec.cases}
+    if () not in kinds:
+        what = "no case expects `no_call`: a model that never holds back can pass them all"
+        hint = "add prompts that no tool is for"
+        yield whole.warning(("cases",), "cases", what, hint, key=True, code="one-sided")
+    if kinds == {()}:
+        what = "every case expects `no_call`: a model that never calls passes them all"
+        hint = "add prompts that a tool is for"
+        yield whole.warning(("cases",), "cases", what, hint, key=True, code="one-sided")
+    elif len(kinds - {()}) == 1 and len(whole.toolbox.tools) > 1 and ("any_call",) not in kinds:
+        names = " and ".join(next(iter(kinds - {()})))
+        what = f"every case with a call expects {names}: a model that knows no other passes them"
+        hint = "add prompts that the other tools are for"
+        yield whole.warning(("cases",), "cases", what, hint, key=True, code="one-sided")
+
+
+def _untested_clauses(whole: _Spec) -> Iterator[Problem]:
+    tested = {case.clause for case in whole.spec.cases}
+    for name in whole.spec.clauses:
+        if name not in tested:
+            what, hint = "no case tests this clause", f"add `clause: {name}` to those that do"
+            path: Path = ("clauses", name)
+            yield whole.warning(path, dotted("", path), what, hint, key=True, code="untested")
+
+
+def _unexpected_tools(whole: _Spec) -> Iterator[Problem]:
+    expected = {call.tool for case in whole.spec.cases for call in _calls(case.expect)}
+    if any(isinstance(case.expect, AnyCall) for case in whole.spec.cases):
+        return
+    for name, (notes, path) in whole.toolbox.places.items():
+        if name not in expected:
+            what, hint = "no case expects this tool", "add one, or leave the tool out"
+            yield notes.document.problem(path, f"tool {name}", what, hint, code="untested")
+
+
+def _template_losses(whole: _Spec) -> Iterator[Problem]:
+    seen: set[int] = set()
+    for toolbox in [whole.toolbox, *(one.toolbox for one in whole.written)]:
+        if id(toolbox) in seen:
+            continue
+        seen.add(id(toolbox))
+        for tool in toolbox.tools:
+            notes, path = toolbox.places[tool.name]
+            for loss in template_losses(tool) if id(tool) not in seen else ():
+                inside = _as_written(notes, path, loss.path)
+                where = dotted(f"tool {tool.name}", inside)
+                what = loss.what.rstrip(".")
+                place = (*path, *inside)
+                yield notes.document.problem(place, where, what, loss.hint, code="template")
+            seen.add(id(tool))
+
+
+def _as_written(notes: Notes, base: Path, path: Path) -> Path:
+    """A path into a tool's schema → into what its author wrote, perhaps in the short form."""
+    node = notes.document.value
+    for step in base:
+        node = node[step]
+    parameters = node.get("parameters") or {}
+    short = path[:2] == ("parameters", "properties") and parameters.get("type") not in (
+        "object",
+        "dict",
+    )
+    return (path[0], *path[2:]) if short else path
+
+
+def _developer_turns(whole: _Spec) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for one in whole.written:
+        text = one.case.request.messages[0]["content"]
+        if one.case.tools and text not in seen:
+            seen.add(text)
+            for what in developer_losses(text):
+                path = _developer_path(whole, one)
+                where = f"case {one.case.id}, developer" if path[0] == "cases" else "developer"
+                yield whole.warning(path, where, what.rstrip("."), code="developer")
+
+
+def _developer_path(whole: _Spec, one: WrittenCase) -> Path:
+    """Where the developer turn of a case is written: in its messages, at the case, in the file."""
+    case = whole.notes.document.value["cases"][one.path[1]]
+    role = case["messages"][0]["role"] if "messages" in case else ""
+    if role in ("developer", "system"):
+        return (*one.path[:2], "messages", 0, "content")
+    return (*one.path[:2], "developer") if "developer" in case else ("developer",)
+
+
+def _control_tokens(whole: _Spec) -> Iterator[Problem]:
+    for one in whole.written:
+        texts = [turn.get("content") for turn in one.case.request.messages]
+        texts.append(one.case.reply)
+        for text in texts:
+            for what in prompt_losses(text) if isinstance(text, str) and "<" in text else ():
+                hint = "write it in other words"
+                yield whole.about(one, what.rstrip("."), hint, code="control-token")
+
+
+def _gold_that_misses(whole: _Spec) -> Iterator[Problem]:
+    """A `$gold` that its own operators would not let pass."""
+    for one in whole.written:
+        for call in _calls(one.case.expect):
+            for name, matcher in (call.arguments or {}).items():
+                problem = _misses(matcher)
+                if problem:
+                    what = f"the gold of {call.tool}'s {name} would not pass: {problem}"
+                    hint = "trained on it, the model misses this case"
+                    yield whole.about(one, what, hint, code="gold")
+
+
+def _calls(expect: Expectation) -> Iterator[ExpectedCall]:
+    """All calls that an expectation speaks of."""
+    if isinstance(expect, OneOf):
+        for option in expect.options:
+            yield from _calls(option)
+    elif isinstance(expect, Calls):
+        yield from expect.calls
+
+
+def _misses(matcher: Matcher) -> str | None:
+    if matcher.gold is NO_GOLD or matcher.absent:
+        return None
+    try:
+        return matcher.problem(matcher.gold)
+    except RegexTimeout as error:
+        return str(error)
+
+
+def _gate_out_of_reach(whole: _Spec) -> Iterator[Problem]:
+    """`bound: lower` with too few cases: the interval of n passes of n starts at n / (n + z²)."""
+    spec = whole.spec
+    cases = [case for case in spec.in_split("test") if case.skip is None]
+    if not cases:
+        what, hint = "there is no test case to judge", "the gate cannot pass on nothing"
+        yield whole.warning(("cases",), "cases", what, hint, key=True, code="nothing-to-judge")
+    if spec.gate.bound != "lower":
+        return
+    rate = spec.gate.pass_rate
+    path: Path = ("gate", "bound")
+    needed = cases_needed(rate)
+    if needed is None:
+        what = "the lower end of an interval never reaches a pass rate of 1"
+        yield whole.warning(path, "gate.bound", what, "lower `pass_rate`", code="gate")
+    elif len(cases) < needed:
+        what = f"{len(cases)} test cases cannot reach {rate:g} at the lower end of the interval"
+        hint = f"it takes {needed} that all pass"
+        yield whole.warning(path, "gate.bound", what, hint, code="gate")
+
+
+def cases_needed(pass_rate: float) -> int | None:
+    """The fewest cases, all passing, whose 95 % Wilson interval starts at `pass_rate` or above.
+
+    The interval of n of n starts at n / (n + z²). None where no number is enough (a rate of 1).
+    """
+    if pass_rate >= 1:
+        return None
+    square = Z95**2
+    count = max(0, math.ceil(pass_rate * square / (1 - pass_rate)) - 1)
+    while count / (count + square) < pass_rate:
+        count += 1
+    return max(count, 1)
+
+
+def _unused_variables(whole: _Spec) -> Iterator[Problem]:
+    for place, node in enumerate(whole.notes.document.value["cases"]):
+        if "each" in node:
+            for path, name in unused_variables(node):
+                label = f"case {node['id']}" if "id" in node else f"case no. {place + 1}"
+                what = f"nothing in the case uses the variable {shown(name)}"
+                yield whole.warning(
+                    ("cases", place, *path), label, what, "", key=True, code="unused"
+                )
+
+
+def _split_groups(whole: _Spec) -> Iterator[Problem]:
+    groups: dict[str, dict[str, WrittenCase]] = defaultdict(dict)
+    for one in whole.written:
+        if one.case.group is not None:
+            groups[one.case.group].setdefault(one.case.split, one)
+    for name, members in groups.items():
+        if len(members) > 1:
+            splits = " and ".join(members)
+            what = f"the group {shown(name)} has cases in {splits}"
+            hint = "near-duplicates must share a split: name none, or the same one, for all of them"
+            yield whole.about(list(members.values())[1], what, hint, code="leak")
+
+
+_CHECKS: Final[tuple[Callable[[_Spec], Iterator[Problem]], ...]] = (
+    _repeated_prompts,
+    _one_sided,
+    _untested_clauses,
+    _unexpected_tools,
+    _template_losses,
+    _developer_turns,
+    _control_tokens,
+    _gold_that_misses,
+    _gate_out_of_reach,
+    _unused_variables,
+    _split_groups,
+)

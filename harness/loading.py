@@ -1,0 +1,282 @@
+"""Spec files → Specs, or all their problems at once, each with its line.
+
+What a file may hold is in `harness.spec_keys`; tools are read by `harness.tool_lists`, cases
+written out by `harness.expansion`, expectations read by `harness.expectations`, and warnings come
+from `harness.linting`. Data only: nothing in a spec file is ever run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from harness.case_reading import FileSetting, WrittenCase, developer_turn, read_case
+from harness.cases import DEVELOPER, SPLITS, Gate, Json, Location, Rules, Spec
+from harness.errors import Problem, SpecError, UsageError
+from harness.json_values import shown as value_text
+from harness.linting import lint
+from harness.spec_keys import (
+    AN_IDENTIFIER,
+    FILE_KEYS,
+    GATE_KEYS,
+    IDENTIFIER_SCHEMA,
+    SENTENCE,
+    SPLIT_KEYS,
+)
+from harness.spec_nodes import Notes, Report, entries, fields, fits
+from harness.strict_yaml import read_yaml_file
+from harness.tool_lists import Toolbox, read_tools
+
+SUFFIX: Final = ".spec.yaml"
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """What became of a file: a spec, or the problems that keep it from being one."""
+
+    spec: Spec | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def find_spec_files(paths: Sequence[str]) -> list[Path]:
+    """The spec files that paths name: files as given, folders searched for `*.spec.yaml`, sorted.
+
+    Raises UsageError for a path that is not there, and where there is none at all.
+    """
+    found: dict[Path, None] = {}
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            found.update(dict.fromkeys(_below(path)))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise UsageError(f"There is no file or folder {name!r}.")
+    if not found:
+        places = ", ".join(map(repr, paths)) or "no path at all"
+        raise UsageError(f"No spec files in {places}: their names end in {SUFFIX!r}.")
+    return list(found)
+
+
+def _below(folder: Path) -> list[Path]:
+    """The spec files of a folder and those below it, hidden folders left out."""
+    return sorted(
+        path
+        for path in folder.rglob(f"*{SUFFIX}")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
+    )
+
+
+def load_specs(files: Iterable[Path]) -> list[Spec]:
+    """The specs of the files; raises SpecError with every problem of every file."""
+    loaded = [(file, _load(file, shown_path(file), warn=False)) for file in files]
+    problems = [problem for _, one in loaded for problem in one.problems]
+    specs = [one.spec for _, one in loaded if one.spec is not None]
+    problems += _same_names(specs)
+    if problems:
+        raise SpecError(problems)
+    return specs
+
+
+def _same_names(specs: Sequence[Spec]) -> list[Problem]:
+    first: dict[str, Spec] = {}
+    return [
+        Problem(
+            Location(one.path, 1),
+            "spec",
+            f"{first[one.name].path} is called {one.name!r} too",
+            "names are unique among the files of a run: give one of them another `spec`",
+            code="spec",
+        )
+        for one in specs
+        if first.setdefault(one.name, one) is not one
+    ]
+
+
+def load_spec(file: Path, shown: str | None = None) -> LoadedSpec:
+    """Read one file, warnings included; never raises for what the file holds or lacks.
+
+    `shown` is the path that problems and locations show; default `shown_path(file)`.
+    """
+    return _load(file, shown_path(file) if shown is None else shown, warn=True)
+
+
+def shown_path(file: Path) -> str:
+    """The path as people see it: relative to the current folder where below it."""
+    here = Path.cwd()
+    absolute = Path(os.path.normpath(here / file))
+    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def _load(file: Path, shown: str, *, warn: bool) -> LoadedSpec:
+    try:
+        document = read_yaml_file(file, shown)
+        content = file.read_bytes()
+    except SpecError as error:
+        return LoadedSpec(None, error.problems)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        return LoadedSpec(None, (Problem(Location(shown, 1), "", what, code="spec"),))
+    notes = Notes(document)
+    if not isinstance(document.value, Mapping):
+        what = f"found {value_text(document.value)}, expected a mapping with `cases`"
+        return LoadedSpec(None, (document.problem((), "", what, code="spec"),))
+    tool_files = _ToolFiles(file.parent)
+    spec, written, toolbox = _read(file, shown, notes, tool_files)
+    problems = dict.fromkeys(_by_line(notes.problems) + _by_line(tool_files.problems))
+    if problems:
+        return LoadedSpec(None, tuple(problems))
+    digest = hashlib.sha256(b"\n".join([content, *tool_files.contents])).hexdigest()[:16]
+    spec = replace(spec, digest=digest)
+    return LoadedSpec(spec, (), lint(spec, written, toolbox, notes) if warn else ())
+
+
+def _by_line(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda p: (p.location.path, p.location.line, p.location.column))
+
+
+def _read(
+    file: Path, shown: str, notes: Notes, tool_files: _ToolFiles
+) -> tuple[Spec, list[WrittenCase], Toolbox]:
+    """The spec as far as it is sound, its cases with their places, its tools."""
+    report = notes.report((), "")
+    good = fields(notes.document.value, FILE_KEYS, report, "a mapping with `tools` and `cases`")
+    setting = _setting(good, file, notes, tool_files)
+    if "cases" not in notes.document.value:
+        report((), "there are no `cases`", "add at least one")
+    written = [
+        case
+        for place, node in enumerate(good.get("cases", ()))
+        for case in read_case(node, place, setting)
+    ]
+    _unique_ids(written, notes)
+    spec = Spec(
+        name=setting.spec,
+        path=shown,
+        digest="",
+        cases=tuple(one.case for one in written),
+        gate=Gate(**fields(good.get("gate", {}), GATE_KEYS, notes.report(("gate",), "gate."))),
+        description=good.get("description", ""),
+        clauses=setting.clauses,
+    )
+    return spec, written, setting.toolbox
+
+
+def _setting(
+    good: Mapping[str, Any], file: Path, notes: Notes, tool_files: _ToolFiles
+) -> FileSetting:
+    rules = good.get("rules", "callgate")
+    read_file = partial(tool_files.read, rules)
+    toolbox = Toolbox(whole="tools" not in notes.document.value)
+    if "tools" in good:
+        toolbox = read_tools(good["tools"], notes, ("tools",), rules=rules, read_file=read_file)
+    clauses = good.get("clauses", {})
+    entries(clauses, IDENTIFIER_SCHEMA, SENTENCE, notes.report(("clauses",), "clauses."))
+    return FileSetting(
+        spec=_name(good, file, notes),
+        notes=notes,
+        toolbox=toolbox,
+        read_file=read_file,
+        developer=developer_turn(good.get("developer", DEVELOPER)),
+        clauses=clauses,
+        shares=_shares(good.get("split"), notes),
+        compare=good.get("compare", "arguments"),
+        rules=rules,
+        target=good.get("target", "native"),
+        fold=good.get("strings") == "fold",
+    )
+
+
+def _name(good: Mapping[str, Any], file: Path, notes: Notes) -> str:
+    if "spec" in good:
+        return str(good["spec"])
+    stem = file.name.removesuffix(SUFFIX) if file.name.endswith(SUFFIX) else file.stem
+    if "spec" not in notes.document.value and not fits(stem, IDENTIFIER_SCHEMA):
+        what = f"the file's name gives {value_text(stem)}, expected {AN_IDENTIFIER}"
+        notes.report((), "spec")((), what, "rename the file, or name the spec with `spec:`")
+    return stem
+
+
+def _shares(node: Json, notes: Notes) -> Mapping[str, float] | None:
+    """The shares of the splits, and `seed`; None where the file names none."""
+    if node is None:
+        return None
+    report = notes.report(("split",), "split.")
+    before = len(notes.problems)
+    good = fields(node, SPLIT_KEYS, report, FILE_KEYS["split"].expected)
+    total = sum(good.get(name, 0) for name in SPLITS)
+    if len(notes.problems) == before and not math.isclose(total, 1, abs_tol=1e-9):
+        report((), f"the shares sum to {total:g}, expected 1")
+    return good
+
+
+def _unique_ids(written: Sequence[WrittenCase], notes: Notes) -> None:
+    first: dict[str, WrittenCase] = {}
+    for one in written:
+        name, report = one.case.id, notes.report(one.path, f"case {one.case.id}")
+        if name == "gate":
+            report((), "the id 'gate' is reserved: it names the file's gate", "choose another")
+        other = first.setdefault(name, one)
+        if other is not one:
+            line = other.case.location.line
+            report(
+                (),
+                f"two cases are called {value_text(name)}, the first on line {line}",
+                _hint(one, other),
+            )
+
+
+def _hint(one: WrittenCase, other: WrittenCase) -> str:
+    """What to do about two cases of one name."""
+    if one.path[:2] != other.path[:2]:
+        return "give each an `id` of its own"
+    if one.case.prompt == other.case.prompt:
+        return "their prompts are the same"
+    return "their prompts share 6 hex digits by chance: reword one, or make it a case of its own"
+
+
+class _ToolFiles:
+    """The files with tool lists that a spec names, each read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.contents: list[bytes] = []
+        self._read: dict[Path, Toolbox] = {}
+
+    def read(self, rules: Rules, name: str, report: Report) -> Toolbox:
+        """The tools of the named file."""
+        path = self.folder / name
+        if path not in self._read:
+            self._read[path] = self._toolbox(path, name, rules, report)
+        return self._read[path]
+
+    def _toolbox(self, path: Path, name: str, rules: Rules, report: Report) -> Toolbox:
+        hint = "a path to a list of tools, relative to the spec file"
+        try:
+            content = path.read_bytes()
+            document = read_yaml_file(path, shown_path(path))
+        except SpecError as error:
+            self.problems += error.problems
+            return Toolbox(whole=False)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            report((), f"the file {value_text(name)} cannot be read: {why}", hint)
+            return Toolbox(whole=False)
+        self.contents.append(content)
+        notes = Notes(document, self.problems)
+        if isinstance(document.value, list):
+            return read_tools(
+                document.value, notes, (), rules=rules, read_file=partial(self.read, rules)
+            )
+        what = f"found {value_text(document.value)}, expected a list of tools"
+        notes.report((), "tools")((), what)
+        return Toolbox(whole=False)

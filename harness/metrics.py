@@ -1,0 +1,78 @@
+"""The metrics of a run, counted verdict by verdict from the records of its log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.statistics import wilson
+
+
+@dataclass
+class Metrics:
+    """The metrics of a run, counted verdict by verdict."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    misses: Counter[str] = field(default_factory=Counter)
+    rates: dict[str, list[int]] = field(default_factory=lambda: {"tool": [0, 0], "schema": [0, 0]})
+    confusion: dict[str, Counter[str]] = field(default_factory=dict)
+    edits: float = 0.0
+    gold_characters: int = 0
+    gold_cases: int = 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count one verdict."""
+        self.outcomes[record["outcome"]] += 1
+        if record["outcome"] not in ("pass", "fail"):
+            return
+        if record["miss"]:
+            self.misses[record["miss"]] += 1
+        for key, value in (("tool", record["tool_match"]), ("schema", record["schema_valid"])):
+            if value is not None:
+                self.rates[key][0] += bool(value)
+                self.rates[key][1] += 1
+        expected = _tools(record["expected"], "(no call)")
+        got = _tools(record["calls"], "(malformed)" if _unreadable(record) else "(no call)")
+        self.confusion.setdefault(expected, Counter())[got] += 1
+        if record["cer"] is not None:
+            length = len(record["gold"])
+            self.edits += record["cer"] * length
+            self.gold_characters += length
+            self.gold_cases += 1
+
+    def footer(self, seconds: float) -> dict[str, Any]:
+        """The last line."""
+        judged = self.outcomes["pass"] + self.outcomes["fail"]
+        return {
+            "kind": "end",
+            "outcomes": {key: self.outcomes[key] for key in ("pass", "fail", "error", "skip")},
+            "misses": dict(sorted(self.misses.items())),
+            "metrics": {
+                "pass_rate": _rate(self.outcomes["pass"], judged),
+                "tool_accuracy": _rate(*self.rates["tool"]),
+                "schema_valid_rate": _rate(*self.rates["schema"]),
+                "tc_cer": self.tc_cer(),
+            },
+            "confusion": {key: dict(value) for key, value in sorted(self.confusion.items())},
+            "seconds": round(seconds, 3),
+        }
+
+    def tc_cer(self) -> dict[str, Any]:
+        """The pooled character error rate of first call blocks, and the cases it covers."""
+        rate = self.edits / self.gold_characters if self.gold_characters else None
+        return {"value": rate, "n": self.gold_cases}
+
+
+def _unreadable(record: Mapping[str, Any]) -> bool:
+    return record["miss"] in ("malformed_call", "truncated")
+
+
+def _tools(calls: Sequence[Mapping[str, Any]], none: str) -> str:
+    return " + ".join(sorted(call["name"] for call in calls)) or none
+
+
+def _rate(passed: int, n: int) -> dict[str, Any]:
+    low, high = wilson(passed, n)
+    return {"value": passed / n if n else None, "passed": passed, "n": n, "interval": [low, high]}

@@ -1,0 +1,39 @@
+"""The one loop: requests to a back end, replies to the judge, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.backends import Backend
+from harness.cases import Case, Reply, Verdict
+from harness.errors import BackendError
+from harness.judging import judge, skipped
+
+
+def replies(cases: Sequence[Case], backend: Backend) -> Iterator[tuple[Case, Reply]]:
+    """Each case that is not skipped, with its reply, in the order in which they come.
+
+    A back end that gives up makes every case it has not answered an error.
+    """
+    asked = [case for case in cases if case.skip is None]
+    waiting = dict(enumerate(asked))
+    try:
+        for index, reply in backend.replies([case.request for case in asked]):
+            yield waiting.pop(index), reply
+        reason = "the back end gave no reply"
+    except BackendError as error:
+        reason = str(error)
+    for case in waiting.values():
+        yield case, Reply("", error=reason)
+
+
+def verdicts(cases: Sequence[Case], backend: Backend) -> Iterator[Verdict]:
+    """The verdict of every case: the skipped ones first, then as the replies come."""
+    yield from (skipped(case) for case in cases if case.skip is not None)
+    for case, reply in replies(cases, backend):
+        yield judge(case, reply)
+
+
+def all_refs(cases: Iterable[Case]) -> set[str]:
+    """`SPEC::ID` of every case."""
+    return {case.ref for case in cases}

@@ -1,0 +1,259 @@
+"""The run log: JSON lines, written as the run goes, and read back with care.
+
+A header (`kind: run`), one line a verdict, a footer (`kind: end`). No footer: the run did not
+finish. `run_log.schema.json` beside this file describes every line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any, Final
+
+from harness import __version__
+from harness.cases import Calls, Case, Expectation, ExpectedCall, OneOf, Spec, Verdict
+from harness.errors import UsageError
+from harness.gold import gold_calls
+from harness.metrics import Metrics
+from harness.options import OPTIONS, Settings
+from harness.redaction import redact
+from harness.wording import shown_path
+
+SCHEMA_VERSION: Final = 1
+
+Record = dict[str, Any]
+
+
+def record_of(verdict: Verdict) -> Record:
+    """A verdict as a line of the log; secrets of the environment are replaced."""
+    case, reply = verdict.case, verdict.reply
+    record: Record = {
+        "kind": "verdict",
+        "case": case.ref,
+        "spec": case.spec,
+        "split": case.split,
+        "tags": list(case.tags),
+        "clause": case.clause,
+        "critical": case.critical,
+        "compare": case.compare,
+        "location": str(case.location),
+        "prompt": case.prompt,
+        "request": case.request.digest,
+        "expected": _expected(case),
+        "written": case.written,
+        "reply": None if reply.error is not None else reply.text,
+        "finish": reply.finish,
+        "calls": [{"name": call.name, "arguments": call.arguments} for call in verdict.calls],
+        "outcome": verdict.outcome.value,
+        "miss": verdict.miss and verdict.miss.value,
+        "reason": verdict.reason,
+        "tool_match": verdict.tool_match,
+        "schema_valid": verdict.schema_valid,
+        "gold": verdict.gold,
+        "cer": verdict.cer,
+        "tokens": {"prompt": reply.prompt_tokens, "completion": reply.completion_tokens},
+        "seconds": round(reply.seconds, 4),
+        "cached": reply.cached,
+    }
+    if verdict.note:
+        record["note"] = verdict.note
+    return redact(record)
+
+
+def _expected(case: Case) -> list[Record]:
+    """The gold calls where they are complete, else the names with what is known of them."""
+    gold = gold_calls(case.expect, case.tools)
+    if gold is not None:
+        return [{"name": call.name, "arguments": call.arguments} for call in gold]
+    return [{"name": call.tool, "arguments": None} for call in _first_calls(case.expect)]
+
+
+def _first_calls(expect: Expectation) -> tuple[ExpectedCall, ...]:
+    if isinstance(expect, OneOf):
+        return _first_calls(expect.options[0])
+    return expect.calls if isinstance(expect, Calls) else ()
+
+
+def header(settings: Settings, label: str, fingerprint: str, specs: Mapping[str, str]) -> Record:
+    """The first line: what ran, with which settings, over which specs (name → digest)."""
+    options = {
+        option.name: {
+            "value": getattr(settings, option.name),
+            "from": settings.origins.get(option.name, "default"),
+        }
+        for option in OPTIONS
+    }
+    return redact(
+        {
+            "kind": "run",
+            "schema": SCHEMA_VERSION,
+            "model": settings.model,
+            "label": label,
+            "fingerprint": fingerprint,
+            "generation": {"max_new_tokens": settings.max_new_tokens, "do_sample": False},
+            "versions": _versions(),
+            "specs": dict(specs),
+            "options": options,
+            "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"callgate": __version__, "python": platform.python_version()}
+    for name in ("pytest", "jsonschema", "jiwer", "torch", "transformers"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+class RunLog:
+    """Writes one log to several files as the run goes.
+
+    A file that its user asked for must open; after that, as for callgate's own copy, a disk that
+    fails costs the log and never the run: `problems` says so.
+    """
+
+    def __init__(self, first: Record, asked: str | None, home: Path) -> None:
+        self.paths: list[str] = []
+        self.problems: list[str] = []
+        self.metrics = Metrics()
+        self._files: list[tuple[str, IO[str]]] = []
+        self._started = time.monotonic()
+        if asked is not None:
+            try:
+                Path(asked).parent.mkdir(parents=True, exist_ok=True)
+                self._keep(asked, Path(asked).open("w", encoding="utf-8"))
+            except OSError as error:
+                raise UsageError(f"run log {asked}: cannot be written: {error.strerror}") from None
+        self._open_own(home)
+        self._write(first)
+
+    def _keep(self, path: str, file: IO[str]) -> None:
+        self.paths.append(path)
+        self._files.append((path, file))
+
+    def _open_own(self, home: Path) -> None:
+        """A fresh file under the name: a run beside this one goes on in its own, now nameless."""
+        path = home / "last-run.jsonl"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            ignore = home / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            part = home / f"last-run.{os.getpid()}.part"
+            file = part.open("w", encoding="utf-8")
+            part.replace(path)
+        except OSError as error:
+            self.problems.append(f"{path}: cannot be written: {error.strerror}")
+        else:
+            self._keep(shown_path(path), file)
+
+    def _write(self, record: Record) -> None:
+        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
+        for path, file in list(self._files):
+            try:
+                file.write(line)
+                file.flush()
+            except OSError as error:
+                self.problems.append(f"{path}: incomplete: {error.strerror}")
+                self._files.remove((path, file))
+                with contextlib.suppress(OSError):
+                    file.close()
+
+    def add(self, record: Record) -> None:
+        """Log one verdict."""
+        self.metrics.add(record)
+        self._write(record)
+
+    def finish(self) -> Record:
+        """Write the footer, close the files, and give the footer back."""
+        footer = self.metrics.footer(time.monotonic() - self._started)
+        self._write(footer)
+        self.abandon()
+        return footer
+
+    def abandon(self) -> None:
+        """Close the files without a footer: the run did not finish."""
+        for path, file in self._files:
+            try:
+                file.close()
+            except OSError as error:
+                self.problems.append(f"{path}: incomplete: {error.strerror}")
+        self._files.clear()
+
+
+@dataclass(frozen=True)
+class ReadLog:
+    """A log as it was found: `end` is None where the run did not finish."""
+
+    path: str
+    run: Record | None
+    verdicts: tuple[Record, ...]
+    end: Record | None
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The cases that passed."""
+        return frozenset(v["case"] for v in self.verdicts if v.get("outcome") == "pass")
+
+
+def read_log(path: str) -> ReadLog:
+    """Read a run log; a last line cut off by a crash is left out.
+
+    Raises:
+        UsageError: the file is missing, or a line of it is not of a run log.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise UsageError(f"run log {path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"run log {path}: not UTF-8 at byte {error.start}") from None
+    run: Record | None = None
+    end: Record | None = None
+    verdicts: list[Record] = []
+    last = max((n for n, line in enumerate(lines, start=1) if line.strip()), default=0)
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        record = _read_line(line)
+        if record is None:
+            if number == last and lines[-1].strip():
+                break
+            raise UsageError(f"{path}:{number}: not a line of a run log: {line[:60]!r}")
+        if record["kind"] == "run":
+            run = record
+        elif record["kind"] == "end":
+            end = record
+        else:
+            verdicts.append(record)
+    if not verdicts and run is None:
+        raise UsageError(f"{path}: not a run log: it holds neither a header nor a verdict")
+    return ReadLog(path, run, tuple(verdicts), end)
+
+
+def _read_line(line: str) -> Record | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("kind") not in ("run", "verdict", "end"):
+        return None
+    if record["kind"] == "verdict" and not isinstance(record.get("case"), str):
+        return None
+    return record
+
+
+def digests(specs: Sequence[Spec]) -> dict[str, str]:
+    """The digest of each spec, by name."""
+    return {spec.name: spec.digest for spec in specs}

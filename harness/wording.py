@@ -1,0 +1,69 @@
+"""How calls and expectations are written for people: one line, safe for a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from harness.cases import Call, Json
+from harness.errors import printable
+
+WIDTH: Final = 200
+"""Characters after which a value is cut in the middle."""
+
+
+def cut(text: str, width: int = WIDTH) -> str:
+    """The text, its middle replaced by the number of characters left out where it is too long."""
+    if len(text) <= width:
+        return text
+    half = (width - 20) // 2
+    return f"{text[:half]} … {len(text) - 2 * half} more … {text[-half:]}"
+
+
+def one_line(text: str, width: int = WIDTH) -> str:
+    """The text on one line, control characters escaped, cut in the middle."""
+    return printable(cut(text, width))
+
+
+def shown_path(file: Path) -> str:
+    """The path as people see it: relative to the current folder where below it."""
+    here = Path.cwd()
+    absolute = Path(os.path.normpath(here / file))
+    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def opening(text: str, width: int = 72) -> str:
+    """How a text begins, quoted: a refusal is known by its first words."""
+    return printable(repr(text if len(text) <= width else f"{text[: width - 1]}…"))
+
+
+def call_text(call: Call, width: int = WIDTH) -> str:
+    """A call as people read it: `send(to="Ann", copies=2)`."""
+    arguments = (
+        f"{name}={cut(json.dumps(value, ensure_ascii=False), width)}"
+        for name, value in call.arguments.items()
+    )
+    return one_line(f"{call.name}({', '.join(arguments)})", width * 2)
+
+
+def calls_text(calls: Iterable[Call], width: int = WIDTH) -> str:
+    """Several calls, joined by `+`; `no call` for none."""
+    return cut(" + ".join(call_text(call, width) for call in calls), width * 3) or "no call"
+
+
+def expectation_text(written: Json) -> str:
+    """An expectation as its author wrote it, as one line of YAML in flow style."""
+    if isinstance(written, dict):
+        inner = ", ".join(f"{_key(k)}: {expectation_text(v)}" for k, v in written.items())
+        return f"{{{inner}}}"
+    if isinstance(written, list):
+        return f"[{', '.join(map(expectation_text, written))}]"
+    return _key(written) if isinstance(written, str) else json.dumps(written)
+
+
+def _key(text: str) -> str:
+    plain = text and text.isprintable() and not set(text) & set(",:{}[]#\"'&*!|>%@`")
+    return text if plain and text == text.strip() else json.dumps(text, ensure_ascii=False)
