@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,7 +60,9 @@ def _folder(model: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
     if model.startswith(("/", "./", "../", "~")) or model.count("/") != 1:
-        raise BackendError(f"model {model!r}: no such folder, and no Hub id; a model is\n{MODEL_CHOICES}")
+        raise BackendError(
+            f"model {model!r}: no such folder, and no Hub id; a model is\n{MODEL_CHOICES}"
+        )
     return _from_hub(model)
 
 
@@ -108,7 +112,7 @@ def fingerprint(checkpoint: Checkpoint, memo: Path) -> str:
 
     Digests are kept in the file `memo` by path, size and time, so that weights are read once.
     """
-    known = _read_memo(memo)
+    known = read_memo(memo)
     fresh: dict[str, str] = {}
     parts = []
     for file in checkpoint.files():
@@ -117,7 +121,7 @@ def fingerprint(checkpoint: Checkpoint, memo: Path) -> str:
         fresh[key] = known.get(key) or _digest(file)
         parts.append(f"{file.name}:{fresh[key]}")
     if any(key not in known for key in fresh):
-        _write_memo(memo, {**known, **fresh})
+        write_memo(memo, {**known, **fresh})
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -126,7 +130,8 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _read_memo(memo: Path) -> dict[str, str]:
+def read_memo(memo: Path) -> dict[str, str]:
+    """What was found out before, by key; empty where nothing was kept."""
     try:
         known = json.loads(memo.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -134,12 +139,13 @@ def _read_memo(memo: Path) -> dict[str, str]:
     return known if isinstance(known, dict) else {}
 
 
-def _write_memo(memo: Path, digests: dict[str, str]) -> None:
-    """Keep the digests if the disk lets us; without them only time is lost."""
-    part = memo.with_suffix(f".{hashlib.sha256(repr(digests).encode()).hexdigest()[:8]}.part")
+def write_memo(memo: Path, found: dict[str, str]) -> None:
+    """Keep what was found out, if the disk lets us; without it only time is lost."""
+    part = memo.with_suffix(f".{os.getpid()}.part")
     try:
         memo.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(digests), encoding="utf-8")
+        part.write_text(json.dumps(found), encoding="utf-8")
         part.replace(memo)
     except OSError:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -94,6 +94,9 @@ def _calling(good: Mapping[str, Any], toolbox: Toolbox, report: Report) -> dict[
     for place, node in enumerate(good["tool_calls"]):
         inside = under(report, "tool_calls", place)
         if isinstance(node, Mapping) and isinstance(node.get("function"), Mapping):
+            if odd := [key for key in node if key not in ("type", "id", "function")]:
+                inside((odd[0],), f"unknown key {shown(odd[0])} beside `function`", key=True)
+                return None
             node, inside = node["function"], under(inside, "function")
         call = fields(node, MADE_CALL_KEYS, inside, "a call: a mapping with `name`, `arguments`")
         if isinstance(node, Mapping) and "name" not in node:

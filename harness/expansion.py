@@ -17,6 +17,9 @@ from harness.spec_nodes import Path, Report
 
 _VARIABLE: Final = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_-]*)\)")
 _LONGEST_SLUG: Final = 40
+MAX_VARIANTS: Final = 100_000
+MAX_WRITTEN: Final = 200_000_000
+"""Bounds on what `each` makes of one case: cases, and characters of messages and expectations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ def variants(node: Mapping[str, Any], report: Report) -> Iterator[Variant]:
         for suffix, prompt, path in _prompts(node):
             yield _variant(node, node, suffix, prompt, path, {})
         return
+    if _too_many(node):
+        what = f"stands for more than {MAX_VARIANTS:,} cases, or for very long ones"
+        report(("each",), what, "write several cases", key=True)
+        return
     for place, variables in enumerate(node["each"]):
         filling = _Filling(variables, place, report)
         parts = {
@@ -91,6 +98,12 @@ def variants(node: Mapping[str, Any], report: Report) -> Iterator[Variant]:
             prompt = filling.text(template, path) if template is not None else None
             if filling.whole:
                 yield _variant(node, parts, suffix, prompt, path, variables)
+
+
+def _too_many(node: Mapping[str, Any]) -> bool:
+    sets, prompts = len(node["each"]), len(node.get("prompts") or [""])
+    written = json.dumps([node.get(part) for part in ("messages", "expect", "reply")])
+    return sets * prompts > MAX_VARIANTS or sets * len(written) > MAX_WRITTEN
 
 
 def unused_variables(node: Mapping[str, Any]) -> list[tuple[Path, str]]:

@@ -173,7 +173,7 @@ def _tools_hint(name: str, setting: Setting) -> str:
     names = [tool.name for tool in setting.toolbox.tools]
     if not names:
         return "no tools are declared: add `tools`"
-    return nearest(name[:80], names, otherwise=f"declared: {', '.join(names[:12])}")
+    return nearest(name[:80], names[:500], otherwise=f"declared: {', '.join(names[:12])}")
 
 
 def _with_arguments(

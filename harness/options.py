@@ -17,7 +17,8 @@ from harness.errors import UsageError, nearest
 
 MODEL_CHOICES: Final = """\
   mini                          the small stand-in that callgate carries
-  google/functiongemma-270m-it  any FunctionGemma checkpoint on the Hub, or a folder with one
+  google/functiongemma-270m-it  any FunctionGemma checkpoint on the Hub (ID@REVISION for a
+                                revision of it), or a folder with one
   replay:FILE                   replies from a file (JSON lines, or a run log)"""
 
 NO_MODEL: Final = f"""\

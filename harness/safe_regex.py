@@ -1,13 +1,14 @@
 """Regular expressions that cannot hang: `re.search` with a time limit.
 
 A pattern is valid where the standard library's `re` says so; the search is done by the module
-`regex`, which reads the same syntax and takes a time limit.
+`regex`, which takes a time limit and reads the same syntax once two of its own are kept out.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 LONGEST: Final = 100_000
 """Characters that a pattern may come to with its repetitions written out."""
 
-_COUNT: Final = re.compile(r"\{(\d+)(?:,\d*)?\}")
+_MOST_CHARACTERS: Final = 20_000
+
+_TOKEN: Final = re.compile(
+    r"\\N\{[^}]*\}|\\."  # an escape
+    r"|\[\^?\]?(?:\\.|[^\]\\])*+\]"  # a class; a bracket in first place is a member
+    r"|\{(?:\d+,?\d*|,\d*)\}"  # a repetition
+    r"|.",
+    re.DOTALL,
+)
 
 
 class PatternError(ValueError):
@@ -49,10 +58,13 @@ def compile_pattern(pattern: str) -> Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on what a future Python may read differently
-            if _written_out(pattern) > LONGEST:
-                raise PatternError(pattern, "its repetitions are too many")
+            if len(pattern) > _MOST_CHARACTERS:
+                raise PatternError(pattern, "it is too large")
             re.compile(pattern)
-            return regex.compile(pattern)
+            tokens = _TOKEN.findall(pattern)
+            if _written_out(tokens) > LONGEST:
+                raise PatternError(pattern, "its repetitions are too many")
+            return regex.compile(_plain(tokens))
     except (re.error, regex.error) as error:
         raise PatternError(pattern, printable(str(error))) from None
     except (RecursionError, OverflowError, MemoryError):
@@ -67,36 +79,43 @@ def found(pattern: Pattern[str], text: str, seconds: float = 1.0) -> bool:
         raise RegexTimeout(pattern.pattern, len(text), seconds) from None
 
 
-def _written_out(pattern: str) -> int:
+def _written_out(tokens: Iterable[str]) -> int:
     """About how long the pattern is with `{n}` written out, as `regex` does when it compiles.
 
     Nested counts multiply: `(a{3000}){3000}` would take gigabytes before any search began.
     """
-    sizes, last, at = [0], 0, 0
-    while at < len(pattern):
-        count = _COUNT.match(pattern, at)
-        if count:
-            sizes[-1] += last * (int(count[1][:9]) - 1)
-            last, at = last * int(count[1][:9]), count.end()
-            continue
-        char = pattern[at]
-        if char == "(":
+    sizes, last = [0], 0
+    for token in tokens:
+        if token == "(":
             sizes.append(0)
-        elif char == ")" and len(sizes) > 1:
+        elif token == ")" and len(sizes) > 1:
             last = sizes.pop()
             sizes[-1] += last
+        elif token[0] == "{" and len(token) > 1:
+            count = int(re.split(r"\D", token[1:])[0][:9] or 0)
+            sizes[-1] += last * (count - 1)
+            last *= count
         else:
             last = 1
             sizes[-1] += 1
-        at = _class_end(pattern, at) if char == "[" else at + 1 + (char == "\\")
     return sum(sizes)
 
 
-def _class_end(pattern: str, start: int) -> int:
-    """The index after the character class that begins at `start`."""
-    at = start + 1
-    at += pattern.startswith("^", at)
-    at += pattern.startswith("]", at)  # a bracket in first place is a member
-    while at < len(pattern) and pattern[at] != "]":
-        at += 2 if pattern[at] == "\\" else 1
-    return at + 1
+def _plain(tokens: Iterable[str]) -> str:
+    """The pattern with each brace and bracket that `re` takes literally escaped.
+
+    To `regex`, `a{e<=1}` is a fuzzy match and `[[:alpha:]]` a POSIX class.
+    """
+    parts = []
+    for token in tokens:
+        if token == "{":
+            parts.append(r"\{")
+        elif token[0] == "[" and len(token) > 1:
+            parts.append("[" + re.sub(r"\\.|\[", _escaped, token[1:], flags=re.DOTALL))
+        else:
+            parts.append(token)
+    return "".join(parts)
+
+
+def _escaped(bracket: re.Match[str]) -> str:
+    return r"\[" if bracket[0] == "[" else bracket[0]

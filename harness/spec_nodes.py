@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from harness.cases import Json, Location
-from harness.errors import Problem, nearest
+from harness.errors import Problem, nearest, printable
 from harness.json_values import shown
 from harness.spec_keys import AN_IDENTIFIER, Key, Table
 from harness.strict_yaml import Document
@@ -53,7 +53,7 @@ def dotted(where: str, path: Path) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
-    text = text.lstrip(".")
+    text, where = printable(text.lstrip(".")), printable(where)
     if len(text) > 200:
         text = f"{text[:100]} … {text[-90:]}"
     if where and text:
@@ -160,7 +160,7 @@ def fits(value: Json, schema: Mapping[str, Json]) -> bool:
     if isinstance(value, int | float):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     if isinstance(value, list):
-        return len(value) >= schema.get("minItems", 0)
+        return bool(len(value) >= schema.get("minItems", 0))
     return True
 
 

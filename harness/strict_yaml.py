@@ -231,10 +231,12 @@ def _report(
     touched = {line for old in mended for line in range(old.first, old.last + 1)}
     old_ones = [p for p in problems if p.location.line - 1 in touched]
     new_ones = [
-        Problem(Location(path, f.line + 1, f.column + 1), f.where, f.what, f.hint, line, f.code)
+        Problem(
+            Location(path, line + 1, f.column + 1), f.where, f.what, f.hint, lines[line], f.code
+        )
         for f in findings
-        if f.line not in touched
-        for line in [lines[f.line] if f.line < len(lines) else ""]
+        for line in [min(f.line, len(lines) - 1)]  # PyYAML's own parser may count one more.
+        if line not in touched
     ]
     return old_ones + new_ones, mend
 

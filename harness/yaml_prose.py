@@ -12,12 +12,15 @@ from typing import Any, Final
 
 LONGEST_HINT: Final = 240
 """Characters of a mended line that a hint shows; a longer one is cut in the middle."""
+LONGEST_LINE: Final = 10_000
+"""Characters of a line that is still mended: a hint for one longer helps nobody."""
+QUOTE_IT: Final = "if it is a text, put it in double quotes"
 
 _LINE = re.compile(
     r"""\s*(?:-\ +)*(?:(?:[\w$.-]+|"[^"]*"|'[^']*')\ *:\ +)?(?P<text>\S.*)""", re.VERBOSE
 )
 _FLOW_KEY = re.compile(r"[{\[,]\s*[\w$.-]+: +")
-_FLOW_END = re.compile(r",\s+[\"']?[\w$.-]+[\"']?:\s|[,}\]\s]+$")
+_NEXT_KEY = re.compile(r",\s+[\"']?[\w$.-]+[\"']?:\s")
 _DOUBLE_QUOTED = re.compile(r'"(?P<inside>(?:[^"\\]|\\.)*)"')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\']|\'\')*\'')
 _WELL_FORMED = {
@@ -79,17 +82,26 @@ def quote(text: str) -> str:
 def quote_rest(lines: Sequence[str], line: int, column: int, *, flow: bool) -> Mend | None:
     """The line with all that follows the column in quotes; in `{…}`, up to the next key."""
     source = lines[line]
-    text, tail = source[column:].rstrip(), ""
-    if flow and (end := _FLOW_END.search(text)):
-        text, tail = text[: end.start()], text[end.start() :]
-        while tail[:1] in ("}", "]") and _unclosed(text, tail[0]):
-            text, tail = text + tail[0], tail[1:]
-    return Mend(line, line, column, source[:column] + quote(text) + tail) if text else None
+    if len(source) > LONGEST_LINE:
+        return None
+    text = source[column:].rstrip()
+    end = _end_in_flow(text) if flow else len(text)
+    mended = source[:column] + quote(text[:end]) + text[end:]
+    return Mend(line, line, column, mended) if end else None
 
 
-def _unclosed(text: str, closing: str) -> bool:
-    opening = "{" if closing == "}" else "["
-    return text.count(opening) > text.count(closing)
+def _end_in_flow(text: str) -> int:
+    """Where a text inside `{…}` or `[…]` ends: before the next key or the closing brackets."""
+    next_key = _NEXT_KEY.search(text)
+    end = next_key.start() if next_key else len(text.rstrip(",}] \t"))
+    missing = {
+        "}": text.count("{", 0, end) - text.count("}", 0, end),
+        "]": text.count("[", 0, end) - text.count("]", 0, end),
+    }
+    while end < len(text) and missing.get(text[end], 0) > 0:
+        missing[text[end]] -= 1
+        end += 1
+    return end
 
 
 def quote_block(
@@ -102,6 +114,8 @@ def quote_block(
     line, column = start
     while last + 1 < len(lines) and _indent(lines[last + 1]) > outside:
         last += 1
+    if sum(map(len, lines[line : last + 1])) > LONGEST_LINE:
+        return None
     pieces = [lines[line][column:], *lines[line + 1 : last + 1]]
     text = " ".join(piece.strip() for piece in pieces)
     return Mend(line, last, column, lines[line][:column] + quote(text)) if text else None
@@ -178,7 +192,7 @@ def _mend(
 ) -> Mend | None:
     """The line quoted from its `key: ` or `- ` on, where that text looks misread."""
     source = lines[line]
-    found = _LINE.match(source)
+    found = _LINE.match(source) if len(source) <= LONGEST_LINE else None
     if not found:
         return None
     start = found.start("text")
@@ -221,7 +235,7 @@ def _unknown_escape(lines: Sequence[str], error: Any, line: int, column: int) ->
     what = "a backslash in double quotes starts an escape, and YAML knows none like this"
     start = error.context_mark
     closed = _DOUBLE_QUOTED.match(lines[line], start.column) if start.line == line else None
-    if not closed:
+    if not closed or len(lines[line]) > LONGEST_LINE:
         return Diagnosis(line, column, what, "use single quotes, or write it as \\\\")
     inside = closed["inside"].replace('\\"', '"').replace("'", "''")
     mended = f"{lines[line][: closed.start()]}'{inside}'{lines[line][closed.end() :]}"

@@ -1,8 +1,4 @@
-"""One reading of a YAML text: from the parser's events to plain data, with the place of each value.
-
-Types of plain scalars: https://yaml.org/spec/1.2.2/#103-core-schema, less its octals,
-hexadecimals, infinities and capitalised booleans.
-"""
+"""One reading of a YAML text: from the parser's events to plain data, with every value's place."""
 
 from __future__ import annotations
 
@@ -15,7 +11,8 @@ from typing import Any, Final
 import yaml
 
 from harness.cases import Json
-from harness.yaml_prose import Mend, goes_on, quote_block, quote_rest
+from harness.yaml_prose import QUOTE_IT, Mend, goes_on, quote_block, quote_rest
+from harness.yaml_scalars import plain_value
 
 KeyPath = tuple[str | int, ...]
 IsProse = Callable[[KeyPath], bool]
@@ -27,13 +24,6 @@ MAX_ALIASED: Final = 1_000_000
 MAX_PROBLEMS: Final = 100
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_INT = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_WORDS: Final[dict[str, Json]] = {
-    "true": True,
-    "false": False,
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-}
 _COMMENT = re.compile(r"[ \t]+#")
 
 
@@ -192,7 +182,11 @@ class Reading:
             if event.style in "\"'" and event.end_mark.line > event.start_mark.line:
                 self.last_quoted = (*unpacked(place), event.end_mark.line)
             return text
-        value = text if event.tag else self._typed(text, place)
+        try:
+            value = text if event.tag else plain_value(text)
+        except ValueError as error:
+            self._add(place, str(error), "number", "put it in quotes if it is a text")
+            return 0
         if not (self.stack or text or event.tag):
             self._add(place, "the file is empty", "empty")
         self._check_plain(event, value, place)
@@ -209,26 +203,6 @@ class Reading:
         except UnicodeDecodeError:
             self._add(place, "half a surrogate pair is no character", "control-character")
             return ""
-
-    def _typed(self, text: str, place: int) -> Json:
-        """A plain scalar as the core schema reads it."""
-        if text in _WORDS:
-            return _WORDS[text]
-        if text[0] not in "-+.0123456789":
-            return text
-        if _INT.fullmatch(text):
-            try:
-                return int(text)
-            except ValueError:
-                hint = "put it in quotes if it is a text"
-                self._add(place, f"a number of {len(text)} digits is too long", "number", hint)
-                return 0
-        if not _FLOAT.fullmatch(text):
-            return text
-        number = float(text)
-        if number in (float("inf"), float("-inf")):
-            self._add(place, f"the number {_short(text)} is too large", "number")
-        return number
 
     def _check_plain(self, event: Any, value: Json, place: int) -> None:
         """Prose without quotes: cut by a comment, read as a number, or taken for an anchor."""
@@ -248,7 +222,7 @@ class Reading:
         elif event.anchor and event.value:
             mend = quote_rest(self.lines, *unpacked(place), flow=self.in_flow)
             what = f"YAML reads the start of this text as the anchor '&{event.anchor}'"
-            hint = mend.hint if mend else ""
+            hint = mend.hint if mend else QUOTE_IT
             self.unused[event.anchor] = Finding(
                 *unpacked(place), what, hint, "misread", path=path, mend=mend
             )
@@ -266,7 +240,7 @@ class Reading:
             (last << 32) | column,
             what,
             "swallowed",
-            mend.hint if mend else "",
+            mend.hint if mend else QUOTE_IT,
             path=path,
             mend=mend,
         )
@@ -280,7 +254,7 @@ class Reading:
         mend = None
         if not goes_on(self.lines, line, self._outside()):
             mend = quote_rest(self.lines, line, column, flow=self.in_flow)
-        hint = mend.hint if mend else "if it is a text, put it in double quotes"
+        hint = mend.hint if mend else QUOTE_IT
         what = f"expected a text, but YAML reads this as {kind}"
         self._add(place, what, "misread", hint, path=path, mend=mend)
 
@@ -307,8 +281,7 @@ class Reading:
         top.places.append(place)
 
     def _no_key(self, top: _Open, place: int, what: str) -> None:
-        hint = "if it is a text, put it in double quotes"
-        self._add(place, what, "complex-key", hint)
+        self._add(place, what, "complex-key", QUOTE_IT)
         self._key(top, f"\0{self.size}", place)
 
     def _opens(self, event: Any) -> None:
@@ -379,7 +352,7 @@ class Reading:
         else:
             mend = quote_rest(self.lines, *unpacked(place), flow=self.in_flow)
             what = f"the alias '*{name}' has no anchor '&{name}' above it"
-            hint = mend.hint if mend else ""
+            hint = mend.hint if mend else QUOTE_IT
             self._add(place, what, "alias", hint, mend=mend)
         return None, 1, 0
 
@@ -406,4 +379,5 @@ def unpacked(place: int) -> tuple[int, int]:
 
 
 def _short(text: str) -> str:
+    """The text for a message: cut in the middle where it is long."""
     return text if len(text) <= 40 else f"{text[:30]}…{text[-9:]}"

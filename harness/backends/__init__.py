@@ -41,4 +41,6 @@ def backend_for(settings: Settings) -> Backend:
         from harness.backends.replay import Replay
 
         return Replay.read(model.removeprefix("replay:"))
-    raise UsageError(f"model {model!r}: only replay:FILE can answer yet")
+    from harness.backends.local_model import LocalModel
+
+    return LocalModel(settings)
