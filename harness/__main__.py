@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from harness import __version__
-from harness.errors import CallgateError
+from harness.errors import CallgateError, printable
 from harness.options import OPTIONS, flag
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
+        given = _parser().parse_args(arguments)
         code: int = given.command(given)
-        sys.stdout.flush()
     except CallgateError as error:
-        print(error, file=sys.stderr)
+        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output has left, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130
     return code
 

@@ -18,7 +18,7 @@ from harness.summary import row_of, summary_lines
 
 @dataclass(frozen=True)
 class Judged:
-    """The records of all cases, each spec's decision, and the summary for people."""
+    """The records of all cases, the decisions of specs that had any, the summary for people."""
 
     records: tuple[dict[str, Any], ...]
     decisions: tuple[Decision, ...]
@@ -28,7 +28,7 @@ class Judged:
 def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> Judged:
     """Judge the cases of the chosen split, log them as they come, decide every gate.
 
-    Specs without a case in the split are decided too: on nothing, so not met.
+    A spec without a case in the split has no decision, only its line in the summary.
     """
     baseline = read_log(settings.baseline) if settings.baseline else None
     footnotes = []
@@ -43,10 +43,11 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
             record = record_of(verdict)
             records[verdict.case.spec].append(record)
             log.add(record)
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C too: without a footer, the log says that it is not whole
         log.abandon()
         raise
-    decisions = tuple(
+    footer = log.finish()
+    every_decision = [
         decide(
             spec.name,
             spec.gate,
@@ -56,11 +57,14 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
             allow_regressions=settings.allow_regressions,
         )
         for spec in specs
-    )
-    footer = log.finish()
+    ]
+    decisions = tuple(decision for decision in every_decision if decision.total)
     every = [record for spec in specs for record in records[spec.name]]
     footnotes += foreign_note(backend, {case.ref for spec in specs for case in spec.cases})
     footnotes += [*log.problems, *(f"run log: {path}" for path in log.paths)]
-    rows = [row_of(decision) for decision in decisions]
+    if not any(decision.tally.judged for decision in decisions):
+        footnotes.append("nothing was judged")
+    none = f"no case is {settings.split}"
+    rows = [row_of(decision, None if decision.total else none) for decision in every_decision]
     lines = summary_lines(backend.label, settings.split, rows, every, footer, footnotes)
     return Judged(tuple(every), decisions, tuple(lines))

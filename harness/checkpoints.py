@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from harness.errors import BackendError
+from harness.memo import read_memo, write_memo
 from harness.options import MODEL_CHOICES
 
 MINI: Final = Path(__file__).with_name("mini")
+MISSING_LIBRARIES: Final = (
+    "the libraries that run a model are not installed: pip install 'callgate[models]'"
+)
 _WANTED: Final = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model")
+_PICKLED: Final = (
+    "callgate loads no other format (pickled weights can run code): save it again with "
+    "save_pretrained"
+)
+_SETTLED_SECONDS: Final = 2
+"""A file younger than this may be written again within one tick of its disk's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Checkpoint:
     adapter: Path | None = None
 
     def files(self) -> list[Path]:
-        """Every file that can change a reply, weights and adapter included, sorted."""
+        """Every file that can change a reply, weights and adapter included, in a fixed order."""
         folders = [self.folder, *([self.adapter] if self.adapter else [])]
         return [file for folder in folders for w in _WANTED for file in sorted(folder.glob(w))]
 
@@ -39,113 +50,158 @@ def find_checkpoint(model: str, adapter: str | None = None) -> Checkpoint:
         BackendError: it cannot be had, and what to do about that.
     """
     folder = _folder(model)
-    if not (folder / "config.json").is_file():
-        raise BackendError(f"model {model}: {folder} holds no config.json, so it is no model")
-    if not any(folder.glob("*.safetensors")):
-        raise BackendError(
-            f"model {model}: {folder} holds no *.safetensors; callgate loads no other format "
-            "(pickled weights can run code): save the model again with save_pretrained"
-        )
+    _check_model(model, folder)
     label = "mini (stand-in for FunctionGemma)" if folder == MINI else model
     if adapter is None:
         return Checkpoint(model, label, folder)
+    _check_adapter(adapter)
+    return Checkpoint(model, f"{label} + adapter {adapter}", folder, Path(adapter))
+
+
+def _check_model(model: str, folder: Path) -> None:
+    has_adapter = (folder / "adapter_config.json").is_file()
+    if not (folder / "config.json").is_file():
+        hint = (
+            "; it is a PEFT adapter: name it as the adapter, and the model it was made for as model"
+        )
+        raise BackendError(
+            f"model {model}: {folder} holds no config.json, so it is no model"
+            f"{hint if has_adapter else ''}"
+        )
+    if has_adapter:
+        raise BackendError(
+            f"model {model}: {folder} holds a model and an adapter (adapter_config.json), which "
+            "may belong to another model: move the adapter to a folder of its own"
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise BackendError(f"model {model}: {folder} holds no *.safetensors; {_PICKLED}")
+
+
+def _check_adapter(adapter: str) -> None:
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise BackendError(f"adapter {adapter}: no folder with an adapter_config.json")
-    return Checkpoint(model, f"{label} + adapter {adapter}", folder, Path(adapter))
+    if not (Path(adapter) / "adapter_model.safetensors").is_file():
+        raise BackendError(f"adapter {adapter} holds no adapter_model.safetensors; {_PICKLED}")
 
 
 def _folder(model: str) -> Path:
     if model == "mini":
         return MINI
-    if Path(model).is_dir():
-        return Path(model)
-    if model.startswith(("/", "./", "../", "~")) or model.count("/") != 1:
+    with suppress(OSError, RuntimeError):  # a name longer than any file's; nobody's home
+        folder = Path(model).expanduser()
+        if folder.is_dir():
+            return folder
+    repo, _, revision = model.partition("@")
+    if model.startswith(("/", "./", "../", "~")) or repo.count("/") != 1:
         raise BackendError(
             f"model {model!r}: no such folder, and no Hub id; a model is\n{MODEL_CHOICES}"
         )
-    return _from_hub(model)
+    return _from_hub(repo, revision)
 
 
-def _from_hub(model: str) -> Path:
+def _from_hub(repo: str, revision: str) -> Path:
     """The snapshot of a Hub model, downloaded where it is not yet in the Hub's own cache."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        from huggingface_hub import errors, snapshot_download
+        from huggingface_hub import snapshot_download
     except ImportError:
         raise BackendError(MISSING_LIBRARIES) from None
-    repo, _, revision = model.partition("@")
+    wanted = list(_WANTED)
     try:
-        return Path(
-            snapshot_download(repo, revision=revision or None, allow_patterns=list(_WANTED))
-        )
-    except errors.GatedRepoError:
-        reason = (
-            f"is gated: accept its licence at https://huggingface.co/{repo} with your account, "
-            "then log in with `hf auth login` (or set HF_TOKEN) and run again"
-        )
-    except errors.RepositoryNotFoundError:
-        reason = (
-            "is not on the Hub under this id, or is private and you are not logged in "
-            "(`hf auth login`); look the id up on its page"
-        )
-    except errors.RevisionNotFoundError:
-        reason = f"has no revision {revision!r}"
-    except errors.HFValidationError as error:
-        reason = f"is no Hub id: {error}"
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError):
-        reason = (
-            "is not in the Hub's cache on this machine, and the Hub cannot be reached "
-            "(no network, or HF_HUB_OFFLINE is set); download it once where there is a network "
-            f"(`hf download {repo}`), or name the folder that holds it"
-        )
-    except errors.HfHubHTTPError as error:
-        reason = f"could not be downloaded: {error}"
-    raise BackendError(f"model {model} {reason}")
+        return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))
+    except Exception as error:
+        # Not narrower: below the Hub's own errors lie those of its HTTP client, of its download
+        # threads and of the disk, and they change with its versions.
+        name = f"model {repo}@{revision}" if revision else f"model {repo}"
+        raise BackendError(f"{name} {_hub_reason(error, repo, revision)}") from None
 
 
-MISSING_LIBRARIES: Final = (
-    "the libraries that run a model are not installed: pip install 'callgate[models]'"
-)
+def _hub_reason(error: BaseException, repo: str, revision: str) -> str:
+    """What the Hub's client met, and what to do about it."""
+    from huggingface_hub import errors
+
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, errors.GatedRepoError):
+            return (
+                f"is gated: accept its licence at https://huggingface.co/{repo} with your account, "
+                "then log in with `hf auth login` (or set HF_TOKEN) and run again"
+            )
+        if isinstance(cause, errors.RepositoryNotFoundError):
+            return (
+                "is not on the Hub under this id, or is private and you are not logged in "
+                "(`hf auth login`); look the id up on its page"
+            )
+        if isinstance(cause, errors.RevisionNotFoundError):
+            return f"has no revision {revision!r}"
+        if isinstance(cause, errors.HFValidationError):
+            return f"is no Hub id: {_first_line(cause)}"
+        if isinstance(cause, errors.HfHubHTTPError):
+            return _refusal(cause)
+    if any(_is_offline(cause) for cause in causes):
+        return (
+            "is not (or not wholly) in the Hub's cache on this machine, and the Hub cannot be "
+            "reached (no network, or HF_HUB_OFFLINE is set); download it once where there is a "
+            f"network (`hf download {repo}`), or name the folder that holds it"
+        )
+    return f"could not be downloaded: {_first_line(error)}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _refusal(error: Exception) -> str:
+    """A status that the Hub has no error of its own for."""
+    status = getattr(getattr(error, "response", None), "status_code", "an error")
+    if status in (401, 403):
+        return (
+            f"is refused by the Hub ({status}): the token in use (HF_TOKEN, or `hf auth login`) is "
+            "not valid, or may not read it; `hf auth whoami` shows whose it is"
+        )
+    return f"could not be downloaded: the Hub answered {status}; try again later"
+
+
+def _is_offline(error: BaseException) -> bool:
+    """Whether the error says that nobody answered; by name, as the HTTP client may change."""
+    words = ("Connect", "Timeout", "OfflineMode", "LocalEntryNotFound", "IncompleteSnapshot")
+    return isinstance(error, ConnectionError) or type(error).__name__.startswith(words)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
 
 
 def fingerprint(checkpoint: Checkpoint, memo: Path) -> str:
     """16 hex digits over the content of every file of the checkpoint.
 
     Digests are kept in the file `memo` by path, size and time, so that weights are read once.
+
+    Raises:
+        BackendError: a file cannot be read.
     """
     known = read_memo(memo)
     fresh: dict[str, str] = {}
     parts = []
     for file in checkpoint.files():
-        stat = file.stat()
-        key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        fresh[key] = known.get(key) or _digest(file)
-        parts.append(f"{file.name}:{fresh[key]}")
-    if any(key not in known for key in fresh):
-        write_memo(memo, {**known, **fresh})
+        try:
+            stat = file.stat()
+            key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+            digest = known.get(key) or _digest(file)
+        except OSError as error:
+            raise BackendError(f"{file} cannot be read: {error.strerror}") from None
+        if key not in known and time.time() - stat.st_mtime > _SETTLED_SECONDS:
+            fresh[key] = digest
+        parts.append(f"{file.name}:{digest}")
+    if fresh:
+        write_memo(memo, fresh)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _digest(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def read_memo(memo: Path) -> dict[str, str]:
-    """What was found out before, by key; empty where nothing was kept."""
-    try:
-        known = json.loads(memo.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def write_memo(memo: Path, found: dict[str, str]) -> None:
-    """Keep what was found out, if the disk lets us; without it only time is lost."""
-    part = memo.with_suffix(f".{os.getpid()}.part")
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(found), encoding="utf-8")
-        part.replace(memo)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from harness.backends import backend_for
-from harness.cases import Case, Spec
-from harness.errors import UsageError, nearest
+from harness.cases import Case, Location, Spec
+from harness.errors import Problem, UsageError, nearest, printable
 from harness.loading import find_spec_files, load_spec, load_specs
 from harness.options import OPTIONS, Settings, resolve
+from harness.redaction import redact_text
+from harness.wording import expectation_text, one_line
 
 NOT_MET, BROKEN = 1, 3
+_DECLARATION: Final = "<start_function_declaration>"
+
+
+_SPECS: Final = "specs"
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -23,13 +31,21 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _files(paths: Sequence[str]) -> list[Path]:
-    """The spec files named, or those of `specs/`, or of this folder."""
-    default = "specs" if Path("specs").is_dir() else "."
-    return find_spec_files(paths or [default])
+    """The spec files named, each once, or those of `specs/`, or of this folder."""
+    default = _SPECS if Path(_SPECS).is_dir() else "."
+    found = find_spec_files(paths or [default])
+    return list({file.resolve(): file for file in reversed(found)}.values())[::-1]
 
 
 def _print(lines: Sequence[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
+    """Write the lines; a reader that has left, as `| head` does, changes nothing."""
+    try:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        if not isinstance(error, BrokenPipeError):
+            raise UsageError(f"the output cannot be written: {error.strerror}") from None
 
 
 def run(given: argparse.Namespace) -> int:
@@ -66,10 +82,13 @@ def lint(given: argparse.Namespace) -> int:
     return 2 if problems else 0
 
 
-def _same_names(specs: Sequence[Spec]) -> list[str]:
+def _same_names(specs: Sequence[Spec]) -> list[Problem]:
     first: dict[str, str] = {}
+    hint = "names are unique among the files of a run: give one of them another `spec`"
     return [
-        f"{spec.path}:1:1: spec {spec.name!r} is also the name of {first[spec.name]}"
+        Problem(
+            Location(spec.path, 1), "spec", f"{first[spec.name]} is called {spec.name!r} too", hint
+        )
         for spec in specs
         if first.setdefault(spec.name, spec.path) != spec.path
     ]
@@ -85,27 +104,34 @@ def show(given: argparse.Namespace) -> int:
     from harness.run import verdicts
     from harness.run_log import record_of
     from harness.summary import case_text
-    from harness.wording import expectation_text
 
-    case = _find(given.case)
-    settings = _settings(given)
-    lines = ["rendered prompt:", *_indented(render_prompt(case.request.messages, case.tools))]
+    case, settings = _find(given.case), _settings(given)
+    prompt = _indented(render_prompt(case.request.messages, case.tools))
     if settings.model is None:
-        lines += ["", f"{case.location}: case {case.id}"]
-        lines += [f"  expected  {expectation_text(case.written)}", "  reply     (no model named)"]
-        _print(lines)
+        lines = [f"{case.location}: case {case.id}"]
+        lines += [f"  expected  {one_line(expectation_text(case.written), 600)}"]
+        lines += ["  reply     (no model is named: add --model)"]
+        _print([*prompt, "", *lines])
         return 0
     backend = backend_for(settings)
     record = record_of(next(verdicts([case], backend)))
     again = f"callgate show {shlex.quote(given.case)} --model {shlex.quote(settings.model)}"
-    _print([*lines, "", f"model: {backend.label}", case_text(record, again), *_difference(record)])
+    head = f"model: {one_line(redact_text(backend.label))}"
+    difference = _difference(record)
+    difference = ["", "gold block and first block of the reply:", *difference] if difference else []
+    _print([head, "", *prompt, "", case_text(record, again), *difference])
     return {"fail": NOT_MET, "error": BROKEN}.get(record["outcome"], 0)
 
 
-def _indented(text: str) -> list[str]:
-    from harness.errors import printable
-
-    return [f"  | {printable(line)}" for line in text.split("\n")]
+def _indented(prompt: str) -> list[str]:
+    """The prompt behind a margin; one line of it is broken before each tool's declaration."""
+    lines = ["rendered prompt (a line goes on behind +):"]
+    for line in redact_text(prompt).split("\n"):
+        parts = line.replace(_DECLARATION, f"\n{_DECLARATION}").split("\n")
+        lines += [
+            f"  {'+' if place else '|'} {printable(part)}" for place, part in enumerate(parts)
+        ]
+    return [line.rstrip() for line in lines]
 
 
 def _difference(record: dict[str, object]) -> list[str]:
@@ -127,17 +153,26 @@ def _find(ref: str) -> Case:
     name, separator, ident = ref.rpartition("::")
     if not separator or not name or not ident:
         raise UsageError(f"{ref!r}: expected SPEC::ID or PATH::ID")
-    if Path(name).is_file():
-        specs = load_specs([Path(name)])
-    else:
-        every = [load_spec(file).spec for file in _files([])]
-        names = [spec.name for spec in every if spec]
-        specs = [spec for spec in every if spec and spec.name == name]
-        if not specs:
-            hint = nearest(name, names, f"there are {', '.join(names)}")
-            raise UsageError(f"no file and no spec is called {name!r} ({hint})")
-    for case in specs[0].cases:
+    spec = load_specs([Path(name)])[0] if Path(name).is_file() else _spec_called(name)
+    for case in spec.cases:
         if case.id == ident:
             return case
-    hint = nearest(ident, [case.id for case in specs[0].cases], "see callgate lint")
-    raise UsageError(f"{specs[0].path}: no case {ident!r} ({hint})")
+    ids = [case.id for case in spec.cases]
+    some = f"there are {', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}"
+    raise UsageError(f"{spec.path}: no case {ident!r} ({nearest(ident, ids, some)})")
+
+
+def _spec_called(name: str) -> Spec:
+    """The spec of that name among those of `specs/`, or of this folder."""
+    files = _files([])
+    specs = [spec for spec in (load_spec(file).spec for file in files) if spec]
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    names = [spec.name for spec in specs]
+    hint = nearest(name, names, f"there are {', '.join(names)}" if names else "")
+    broken = len(files) - len(specs)
+    if broken:
+        unread = f"{_count(broken, 'file')} cannot be read, see callgate lint"
+        hint = f"{hint}; {unread}" if hint else unread
+    raise UsageError(f"no file and no spec is called {name!r} ({hint})")

@@ -6,21 +6,26 @@ Everything is read from the model's files: nothing is loaded, so a doctor's visi
 from __future__ import annotations
 
 import json
+import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from harness import __version__
 from harness.cases import DEVELOPER, Tool
 from harness.checkpoints import Checkpoint
-from harness.errors import BackendError
+from harness.errors import BackendError, printable
 from harness.functiongemma import CONTROL_TOKENS, SPECIAL_TOKENS, STOP_TOKENS, render_prompt
 from harness.options import OPTIONS, Settings
-from harness.placement import Placement
 
 ROWS: Final = 262_144
 """Rows of FunctionGemma's embedding; its tokenizer knows two entries more, the image tokens."""
+
+_WIDTH: Final = 160
+_MOST_HEADER_BYTES: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,11 @@ def examine(checkpoint: Checkpoint) -> list[Check]:
     folder = checkpoint.folder
     config = _json(folder / "config.json")
     generation = _json(folder / "generation_config.json")
+    settings = _json(folder / "tokenizer_config.json")
     added = _added_tokens(folder)
     return [
         Check("folder", str(folder)),
+        *_adapter(checkpoint.adapter),
         _architecture(config),
         _template(folder),
         _ids(added),
@@ -48,25 +55,47 @@ def examine(checkpoint: Checkpoint) -> list[Check]:
         _stops(added, generation),
         _sampling(generation),
         *_sizes(folder, config, added),
+        *_leftovers(settings),
     ]
 
 
 def _json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
+def _member(holder: Mapping[str, Any], key: str, kind: type) -> Any:
+    """A member of the expected type; else an empty one of it."""
+    value = holder.get(key)
+    return value if isinstance(value, kind) else kind()
+
+
 def _added_tokens(folder: Path) -> dict[str, tuple[int, bool]]:
     """Text → (id, special) of the tokens that the tokenizer keeps whole."""
-    tokens = _json(folder / "tokenizer.json").get("added_tokens", [])
-    return {t["content"]: (t["id"], bool(t.get("special"))) for t in tokens if "content" in t}
+    tokens = _member(_json(folder / "tokenizer.json"), "added_tokens", list)
+    return {
+        token["content"]: (token["id"], bool(token.get("special")))
+        for token in tokens
+        if isinstance(token, dict)
+        and isinstance(token.get("content"), str)
+        and isinstance(token.get("id"), int)
+    }
+
+
+def _adapter(adapter: Path | None) -> Iterator[Check]:
+    if adapter is not None:
+        config = _json(adapter / "adapter_config.json")
+        rank = f", rank {config['r']}" if "r" in config else ""
+        base = config.get("base_model_name_or_path") or "a model it does not name"
+        yield Check("adapter", f"{config.get('peft_type', 'unknown')}{rank}, made for {base}")
 
 
 def _architecture(config: dict[str, Any]) -> Check:
-    names = config.get("architectures") or [config.get("model_type", "unknown")]
+    names = [str(name) for name in _member(config, "architectures", list)]
+    names = names or [str(config.get("model_type", "unknown"))]
     layers, hidden = config.get("num_hidden_layers"), config.get("hidden_size")
     found = f"{', '.join(names)}, {layers} layers, hidden {hidden}"
     good = "Gemma3ForCausalLM" in names
@@ -77,7 +106,10 @@ def chat_template(folder: Path) -> str | None:
     """The checkpoint's chat template, from its own file or from the tokenizer's configuration."""
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
     kept = _json(folder / "tokenizer_config.json").get("chat_template")
     return kept if isinstance(kept, str) else None
 
@@ -144,7 +176,9 @@ def _ids(added: dict[str, tuple[int, bool]]) -> Check:
         f"{t} is {added[t][0]}" for t, ident in text.items() if t in added and added[t][0] != ident
     ]
     if missing:
-        return Check("control tokens", f"lacks {', '.join(missing)}", good=False)
+        advice = "a model without them cannot have learned FunctionGemma's format"
+        found = f"lacks {', '.join(missing)}"
+        return Check("control tokens", found, good=False, advice=advice)
     if moved:
         advice = "callgate finds tokens by their text, so this works"
         return Check("control tokens", "; ".join(moved), None, advice)
@@ -166,13 +200,17 @@ def _flags(added: dict[str, tuple[int, bool]]) -> Check:
 def _stops(added: dict[str, tuple[int, bool]], generation: dict[str, Any]) -> Check:
     wanted = {added[token][0] for token in STOP_TOKENS if token in added}
     written = generation.get("eos_token_id")
-    kept = set(written if isinstance(written, list) else [written])
+    kept = written if isinstance(written, list) else [written]
     found = f"{', '.join(f'{t} {added[t][0]}' for t in STOP_TOKENS if t in added)}"
     good = len(wanted) == len(STOP_TOKENS)
     advice = ""
-    if good and not wanted <= kept:
-        ids = ", ".join(str(ident) for ident in sorted(wanted - kept))
-        advice = f"generation_config.json lacks {ids}: plain generate() would run past them"
+    lost = sorted(ident for ident in wanted if ident not in kept)
+    if good and lost:
+        ids = ", ".join(map(str, lost))
+        advice = (
+            f"generation_config.json lacks {ids}: plain generate() would run past them; "
+            "callgate stops there"
+        )
     return Check("stop tokens", found or "none", good, advice)
 
 
@@ -185,14 +223,33 @@ def _sampling(generation: dict[str, Any]) -> Check:
 def _sizes(
     folder: Path, config: dict[str, Any], added: dict[str, tuple[int, bool]]
 ) -> Iterator[Check]:
-    vocabulary = _json(folder / "tokenizer.json").get("model", {}).get("vocab", {})
-    size = len(set(vocabulary) | set(added)) if isinstance(vocabulary, dict) else len(vocabulary)
+    model = _member(_json(folder / "tokenizer.json"), "model", dict)
+    vocabulary = model.get("vocab", {})
+    known = set(vocabulary) if isinstance(vocabulary, dict) else set()
+    size = len(known | set(added)) if known else len(_member(model, "vocab", list))
     rows = _embedding_rows(folder) or config.get("vocab_size")
-    note = ""
-    if rows and size > rows:
-        note = "normal for FunctionGemma (its two image tokens); never resize the embedding to it"
-    yield Check("tokenizer", f"{size} entries, embedding of {rows} rows", None, note)
+    if (size, rows) == (ROWS + 2, ROWS):
+        found = "FunctionGemma's: two entries more than rows, its image tokens"
+        note = "never resize the embedding to the tokenizer's length"
+    else:
+        found = f"FunctionGemma: {ROWS + 2} and {ROWS}"
+        outside = [t for t, (ident, _) in added.items() if isinstance(rows, int) and ident >= rows]
+        some = ", ".join(outside[:4])
+        note = f"{len(outside)} tokens have no row, prompts with them are errors: {some}"
+        note = note if outside else ""
+    yield Check("vocabulary", f"{size} entries, embedding of {rows} rows ({found})", None, note)
     yield Check("context", f"{config.get('max_position_embeddings')} tokens")
+    yield Check("stored as", str(config.get("dtype") or config.get("torch_dtype") or "unknown"))
+
+
+def _leftovers(settings: dict[str, Any]) -> Iterator[Check]:
+    """Settings of the tokenizer that trip others up, and what callgate does about them."""
+    if settings.get("add_bos_token"):
+        found = "the template writes one, the tokenizer would add one more; callgate keeps one"
+        yield Check("<bos>", found)
+    if "processor_class" in settings:
+        found = f"a left-over {settings['processor_class']!r}; callgate never loads a processor"
+        yield Check("processor", found)
 
 
 def _embedding_rows(folder: Path) -> int | None:
@@ -201,34 +258,50 @@ def _embedding_rows(folder: Path) -> int | None:
         try:
             with file.open("rb") as content:
                 (length,) = struct.unpack("<Q", content.read(8))
-                header = json.loads(content.read(min(length, 1 << 24)))
-        except (OSError, ValueError, struct.error):
+                header = json.loads(content.read(min(length, _MOST_HEADER_BYTES)))
+            for name, tensor in header.items():
+                if name.endswith("embed_tokens.weight"):
+                    return int(tensor["shape"][0])
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error):
             continue
-        for name, tensor in header.items():
-            if name.endswith("embed_tokens.weight"):
-                return int(tensor["shape"][0])
     return None
 
 
-def lines(settings: Settings, checks: list[Check], placement: Placement | None) -> list[str]:
-    """The report: checks, device, then every option with where it came from."""
+def check_lines(checks: Sequence[Check]) -> list[str]:
+    """The checks as a table, then what to do about them."""
     from tabulate import tabulate
 
     marks = {True: "ok", False: "DIFFERS", None: ""}
-    rows = [[check.name, marks[check.good], check.found] for check in checks]
-    if placement:
-        chosen = f"{placement.dtype} on {placement.device} ({placement.why})"
-        rows.append(["would run", "", chosen])
+    rows = [[check.name, marks[check.good], _shown(check.found)] for check in checks]
     text = tabulate(rows, tablefmt="plain", disable_numparse=True).split("\n")
-    text += ["", *(f"{check.name}: {check.advice}" for check in checks if check.advice)]
+    return [*text, *(f"{check.name}: {_shown(check.advice)}" for check in checks if check.advice)]
+
+
+def option_lines(settings: Settings) -> list[str]:
+    """Every option with its value and where it came from."""
+    from tabulate import tabulate
+
     options = [
         [o.name.replace("_", "-"), _shown(getattr(settings, o.name)), settings.origins[o.name]]
         for o in OPTIONS
     ]
     heads = ["option", "value", "from"]
-    text += ["", *tabulate(options, heads, tablefmt="simple", disable_numparse=True).split("\n")]
-    return [*text, f"files of its own: {settings.home}"]
+    return tabulate(options, heads, tablefmt="simple", disable_numparse=True).split("\n")
+
+
+def version_line() -> str:
+    """The versions of what a verdict depends on."""
+    found = [f"callgate {__version__}", f"python {platform.python_version()}"]
+    for name in ("torch", "transformers", "peft", "pytest"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found)
 
 
 def _shown(value: object) -> str:
-    return "–" if value is None else str(value)
+    if value is None:
+        return "–"
+    text = printable(str(value))
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from harness.backends import Backend, backend_for
-from harness.cases import Case, Spec
+from harness.cases import Case, Spec, Verdict
+from harness.errors import CallgateError
 from harness.gating import Decision, decide
-from harness.options import Settings
+from harness.options import OPTIONS, Settings, flag
 from harness.run import verdicts
 from harness.run_log import Record, RunLog, digests, header, read_log, record_of
-from harness.summary import Row, miss_line, row_of, summary_lines
+from harness.summary import Row, case_text, miss_line, row_of, summary_lines
+from harness.wording import one_line
+
+_REPEATED: Final = ("model", "adapter", "split", "max_new_tokens", "device", "dtype")
+"""The options that the command which runs a case again has to repeat."""
 
 
 @dataclass
@@ -30,42 +37,36 @@ class Selection:
 
 
 class GateSession:
-    """The state of one pytest run. Replies are asked for once, all selected cases together."""
+    """The state of one pytest run. The back end is asked for all selected cases at once."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.started = False
         self.judged = 0
         self._selections: dict[str, Selection] = {}
         self._backend: Backend | None = None
         self._log: RunLog | None = None
         self._baseline: frozenset[str] = frozenset()
-        self._own: dict[str, Record] | None = None  # judged in this process
+        self._verdicts: Iterator[Verdict] | None = None
+        self._own: dict[str, Record] = {}  # judged in this process
         self._reported: dict[str, tuple[str, Record]] = {}  # SPEC::ID → node id, record
         self._gates: dict[str, Row] = {}
         self._footnotes: list[str] = []
-        self._footer: Record | None = None
 
     # What is selected
 
-    def know(self, spec: Spec) -> None:
-        """A spec takes part in the run."""
-        if spec.name not in self._selections:
-            total = len(spec.in_split(self.settings.split))
-            self._selections[spec.name] = Selection(spec, total)
-
     def select(self, spec: Spec, case: Case) -> None:
         """A case is selected."""
-        self.know(spec)
-        self._selections[spec.name].chosen[case.ref] = case
+        self.selection(spec).chosen[case.ref] = case
 
     def select_gate(self, spec: Spec) -> None:
         """A spec's gate is selected."""
-        self.know(spec)
-        self._selections[spec.name].gate = True
+        self.selection(spec).gate = True
 
     def selection(self, spec: Spec) -> Selection:
         """What of the spec is selected."""
+        if spec.name not in self._selections:
+            total = len(spec.in_split(self.settings.split))
+            self._selections[spec.name] = Selection(spec, total)
         return self._selections[spec.name]
 
     # The run
@@ -80,7 +81,6 @@ class GateSession:
         specs = digests([selection.spec for selection in self._selections.values()])
         first = header(self.settings, backend.label, backend.fingerprint, specs)
         self._log = RunLog(first, self.settings.run_log, self.settings.home)
-        self.started = True
 
     def _asked(self) -> Backend:
         if self._backend is None:
@@ -93,17 +93,30 @@ class GateSession:
         return self._backend
 
     def record(self, case: Case) -> Record:
-        """The verdict of a selected case, judged with all the others on first use."""
-        if self._own is None:
-            backend = self._asked()
+        """The verdict of a selected case, waited for if need be.
+
+        Raises:
+            CallgateError: judging broke off before this case.
+        """
+        if self._verdicts is None:
             chosen = [c for s in self._selections.values() for c in s.chosen.values()]
-            self._own = {v.case.ref: record_of(v) for v in verdicts(chosen, backend)}
+            self._verdicts = verdicts(chosen, self._asked())
+        while case.ref not in self._own:
+            verdict = next(self._verdicts, None)
+            if verdict is None:
+                raise CallgateError(
+                    f"{case.location}: case {case.id} was not judged: callgate broke off before "
+                    "it; the first error of this run says why"
+                )
+            self._own[verdict.case.ref] = record_of(verdict)
         return self._own[case.ref]
 
     def decide(self, spec: Spec) -> Decision:
-        """Decide a spec's gate over all of its selected cases."""
-        cases = self.selection(spec).chosen.values()
-        return self._decide(spec, [self.record(case) for case in cases])
+        """Decide a spec's gate over all of its selected cases; raises as `record` does."""
+        return self._decide(spec, self._records(spec))
+
+    def _records(self, spec: Spec) -> list[Record]:
+        return [self.record(case) for case in self.selection(spec).chosen.values()]
 
     def _decide(self, spec: Spec, records: list[Record]) -> Decision:
         return decide(
@@ -115,12 +128,20 @@ class GateSession:
             allow_regressions=self.settings.allow_regressions,
         )
 
-    def gate_text(self, decision: Decision) -> str:
+    def gate_text(self, spec: Spec, decision: Decision) -> str:
         """Why a gate is not met: the reasons, then every miss."""
-        own = self._own or {}
-        misses = [r for r in own.values() if r["spec"] == decision.spec and r["outcome"] != "pass"]
+        misses = [r for r in self._records(spec) if r["outcome"] in ("fail", "error")]
         lines = [f"{decision.spec}: {reason}" for reason in decision.reasons]
-        return "\n".join([*lines, *(miss_line(r) for r in misses if r["outcome"] != "skip")])
+        return "\n".join([*lines, *map(miss_line, misses)])
+
+    def case_text(self, case: Case) -> str:
+        """A case in full, and the command that runs it again."""
+        again = ["pytest", f"{case.location.path}::{case.id}"]
+        for option in OPTIONS:
+            origin = self.settings.origins.get(option.name, "default")
+            if option.name in _REPEATED and origin not in ("default", "pyproject.toml"):
+                again += [flag(option, "gate-"), str(getattr(self.settings, option.name))]
+        return case_text(self.record(case), shlex.join(again))
 
     # What is reported
 
@@ -138,9 +159,16 @@ class GateSession:
         self._gates[row["spec"]] = Row(**{**row, "interval": tuple(row["interval"])})
 
     def finish(self) -> None:
-        """Close the log."""
-        if self._log is not None:
-            self._footer = self._log.finish()
+        """Close the log; it gets its footer only where every selected case was reported."""
+        assert self._log is not None
+        selected = sum(len(selection.chosen) for selection in self._selections.values())
+        if len(self._reported) < selected:
+            self._log.abandon()
+            self._footnotes.append(
+                f"the run did not finish: {len(self._reported)} of {selected} cases were judged"
+            )
+        else:
+            self._log.finish()
 
     def misses_of_red_gates(self) -> list[str]:
         """The node ids of the misses whose gate is not met."""
@@ -154,7 +182,6 @@ class GateSession:
     def summary(self) -> list[str]:
         """The lines of the terminal summary."""
         assert self._log is not None
-        assert self._footer is not None
         records = [record for _, record in self._reported.values()]
         backend = self._asked()
         footnotes = self._footnotes + foreign_note(backend, self._all_refs())
@@ -162,9 +189,8 @@ class GateSession:
         if not self.judged:
             footnotes.append("nothing was judged")
         rows = [self._row(selection.spec) for selection in self._selections.values()]
-        return summary_lines(
-            backend.label, self.settings.split, rows, records, self._footer, footnotes
-        )
+        metrics = self._log.metrics.footer(0)
+        return summary_lines(backend.label, self.settings.split, rows, records, metrics, footnotes)
 
     def _all_refs(self) -> set[str]:
         return {case.ref for s in self._selections.values() for case in s.spec.cases}
@@ -174,7 +200,7 @@ class GateSession:
         if spec.name in self._gates:
             return self._gates[spec.name]
         records = [r for _, r in self._reported.values() if r["spec"] == spec.name]
-        total = len(spec.in_split(self.settings.split))
+        total = self.selection(spec).total
         return row_of(self._decide(spec, records), f"not asked: {len(records)} of {total}")
 
 
@@ -185,5 +211,5 @@ def foreign_note(backend: Backend, refs: set[str]) -> list[str]:
     foreign = backend.foreign(refs) if isinstance(backend, Replay) else []
     if not foreign:
         return []
-    names = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
+    names = ", ".join(map(one_line, foreign[:3])) + (", …" if len(foreign) > 3 else "")
     return [f"warning: {len(foreign)} replies in the file answer no case of these specs: {names}"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.cases import Gate, Outcome, Tally
-from harness.statistics import holds, needed, wilson
+from harness.statistics import holds, least_cases, needed, wilson
 
 Record = Mapping[str, Any]
 """A verdict as the run log holds it."""
@@ -61,11 +61,12 @@ def decide(
 ) -> Decision:
     """Decide one spec's gate over the records of all its cases in the chosen split.
 
-    `min_pass_rate` takes the place of the gate's own rate; `baseline` holds the cases
-    (`SPEC::ID`) that passed before.
+    `min_pass_rate` takes the place of the gate's own rate; at 1 every miss counts, and no
+    interval is asked. `baseline` holds the cases (`SPEC::ID`) that passed before.
     """
     if min_pass_rate is not None:
-        gate = replace(gate, pass_rate=min_pass_rate)
+        bound = "point" if min_pass_rate == 1 else gate.bound
+        gate = replace(gate, pass_rate=min_pass_rate, bound=bound)
     tally = tally_of(records)
     failed = [record for record in records if record["outcome"] == Outcome.FAIL]
     regressions = tuple(record["case"] for record in failed if record["case"] in baseline)
@@ -93,8 +94,8 @@ def _nothing(tally: Tally) -> list[str]:
     reasons = []
     if tally.errors:
         what = "1 case is an error" if tally.errors == 1 else f"{tally.errors} cases are errors"
-        reasons.append(f"{what}, so nothing can be said of the rate")
-    if not tally.judged:
+        reasons.append(f"{what}, and no gate is met with one")
+    elif not tally.judged:
         why = f" ({tally.skipped} skipped)" if tally.skipped else ""
         reasons.append(f"nothing was judged{why}")
     return reasons
@@ -104,18 +105,21 @@ def _rate(decision: Decision) -> list[str]:
     gate, tally = decision.gate, decision.tally
     if not tally.judged or holds(gate, tally.passed, tally.judged):
         return []
-    wanted = f"{tally.passed} of {tally.judged} passed; "
-    if decision.needed is None:
-        return [
-            wanted + f"the gate asks for a lower bound of {gate.pass_rate:.4g}, which "
-            f"{tally.judged} cases cannot show"
-        ]
+    found, rate = f"{tally.passed} of {tally.judged} passed", f"{gate.pass_rate:.10g}"
     what = "the interval's lower end to reach" if gate.bound == "lower" else "a rate of"
-    return [wanted + f"the gate asks for {what} {gate.pass_rate:.4g}: at least {decision.needed}"]
+    asked = f"the gate asks for {what} {rate}"
+    if decision.needed is None:
+        cases = "1 case" if tally.judged == 1 else f"{tally.judged} cases"
+        more = least_cases(gate.pass_rate)
+        enough = f"it takes {more} that all pass" if more else "no number of cases can"
+        return [f"{found}; {asked}, which {cases} cannot show ({enough})"]
+    return [f"{found}; {asked}: at least {decision.needed}"]
 
 
 def _regressed(regressions: Sequence[str], allowed: int) -> list[str]:
     if len(regressions) <= allowed:
         return []
     forgiven = f" ({allowed} allowed)" if allowed else ""
-    return [f"{len(regressions)} passed in the baseline and miss now{forgiven}"]
+    what = "1 case" if len(regressions) == 1 else f"{len(regressions)} cases"
+    verb = "misses" if len(regressions) == 1 else "miss"
+    return [f"{what} passed in the baseline and {verb} now{forgiven}"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import bfcl_rules
 from harness.assignment import cheapest
+from harness.call_grammar import END
 from harness.cases import (
     AnyCall,
     Call,
@@ -27,7 +28,9 @@ from harness.cases import (
     Tool,
     Verdict,
 )
+from harness.errors import nearest
 from harness.functiongemma import (
+    CodecError,
     Defect,
     ParsedReply,
     parse_reply,
@@ -77,7 +80,8 @@ def judge(case: Case, reply: Reply) -> Verdict:
     except RegexTimeout as error:
         return Verdict(case, reply, Outcome.ERROR, reason=str(error))
     except Exception as error:
-        reason = f"callgate itself broke while judging: {type(error).__name__}: {error}"
+        what = cut(f"{type(error).__name__}: {error}", 1000)
+        reason = f"callgate itself broke while judging: {what}"
         return Verdict(case, reply, Outcome.ERROR, reason=reason)
 
 
@@ -90,6 +94,7 @@ def _judge(case: Case, reply: Reply) -> Verdict:
     made = _read(case, reply)
     finding = _find(case, case.expect, made)
     gold = gold_block(case)
+    first_block = made.blocks[0] if made.blocks else ""
     return Verdict(
         case,
         reply,
@@ -100,7 +105,7 @@ def _judge(case: Case, reply: Reply) -> Verdict:
         tool_match=_tool_match(case.expect, made),
         schema_valid=_schema_valid(case, made),
         gold=gold,
-        cer=None if gold is None else character_error_rate(gold, made.blocks[0] if made.blocks else ""),
+        cer=None if gold is None else character_error_rate(gold, first_block),
         note=_quirk(case, made),
     )
 
@@ -111,18 +116,33 @@ def _read(case: Case, reply: Reply) -> _Made:
     if case.target == "args_json":
         calls, unwrapped = unwrap_args_json(calls, case.tools)
         defects += unwrapped
-    cut_short = reply.finish == "length" and bool(defects) and defects[-1].unterminated
-    return _Made(calls, defects, parsed.text, parsed.blocks, cut_short)
+    return _Made(calls, defects, parsed.text, parsed.blocks, _cut_short(reply, parsed))
+
+
+def _cut_short(reply: Reply, parsed: ParsedReply) -> bool:
+    """Whether the token limit cut a call: the reply ends inside of its last block."""
+    if reply.finish != "length" or not parsed.blocks:
+        return False
+    last = parsed.blocks[-1]
+    return reply.text.endswith(last) and not last.endswith(END)
 
 
 def gold_block(case: Case) -> str | None:
     """The call block that TC-CER compares with: the first gold call, written; None without one."""
-    gold = gold_calls(case.expect, case.tools)
-    return _write(case, gold[0]) if gold else None
+    blocks = _gold_blocks(case, case.expect)
+    return blocks[0] if blocks else None
 
 
-def _write(case: Case, call: Call) -> str:
-    return write_call(wrap_args_json(call) if case.target == "args_json" else call)
+def _gold_blocks(case: Case, expect: Expectation) -> list[str] | None:
+    """The gold calls as blocks; None where there is no complete gold, or no way to write it."""
+    gold = gold_calls(expect, case.tools)
+    if gold is None:
+        return None
+    wrap = case.target == "args_json"
+    try:
+        return [write_call(wrap_args_json(call) if wrap else call) for call in gold]
+    except CodecError:
+        return None
 
 
 def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
@@ -134,13 +154,12 @@ def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
     if isinstance(expect, NoCall) and case.rules == "bfcl" and not made.clean:
         return None
     if not made.clean:
-        return _defect(made)
+        return _defect(expect, made)
     if isinstance(expect, NoCall):
         return _no_call(expect, made)
     if not made.calls:
-        wanted = "a call" if isinstance(expect, AnyCall) else _wanted(expect)
         got = f"text: {opening(made.text)}" if made.text else "an empty reply"
-        return Finding(Miss.NO_CALL, f"expected {wanted}, got {got}")
+        return Finding(Miss.NO_CALL, f"expected {_wanted(expect)}, got {got}")
     return None if isinstance(expect, AnyCall) else _calls(case, expect, made)
 
 
@@ -152,12 +171,13 @@ def _furthest(findings: Sequence[Finding | None]) -> Finding | None:
     return max(missed, key=lambda finding: _ORDER[finding.miss])
 
 
-def _defect(made: _Made) -> Finding:
-    first = made.defects[0]
+def _defect(expect: Calls | NoCall | AnyCall, made: _Made) -> Finding:
+    wanted, first = f"expected {_wanted(expect)}, got a call that", made.defects[0]
     if made.cut_short:
-        reason = "the token limit cut the call off before its end (see --max-new-tokens)"
+        reason = f"{wanted} the token limit cut off (a larger max-new-tokens may let it end)"
         return Finding(Miss.TRUNCATED, reason)
-    return Finding(Miss.MALFORMED_CALL, f"at character {first.offset}: {first.reason}")
+    reason = f"{wanted} cannot be read: at character {first.offset}: {first.reason}"
+    return Finding(Miss.MALFORMED_CALL, reason)
 
 
 def _no_call(expect: NoCall, made: _Made) -> Finding | None:
@@ -176,8 +196,10 @@ def _calls(case: Case, expect: Calls, made: _Made) -> Finding | None:
     )
 
 
-def _wanted(expect: Calls) -> str:
-    return " and ".join(call.tool for call in expect.calls)
+def _wanted(expect: Calls | NoCall | AnyCall) -> str:
+    if isinstance(expect, Calls):
+        return cut(" and ".join(call.tool for call in expect.calls), 400)
+    return "no call" if isinstance(expect, NoCall) else "a call"
 
 
 def _tools(case: Case, expect: Calls, made: _Made) -> Finding | None:
@@ -185,16 +207,18 @@ def _tools(case: Case, expect: Calls, made: _Made) -> Finding | None:
     declared = {tool.name for tool in case.tools}
     unknown = [call.name for call in made.calls if call.name not in declared]
     if unknown:
-        names = ", ".join(sorted(declared))
-        return Finding(Miss.UNKNOWN_TOOL, f"{shown(unknown[0])} is not declared; {names} are")
+        hint = nearest(unknown[0][:80], sorted(declared))
+        reason = f"expected {_wanted(expect)}, got {shown(unknown[0])}, which is not declared"
+        return Finding(Miss.UNKNOWN_TOOL, f"{reason} ({hint})" if hint else reason)
     wanted = Counter(call.tool for call in expect.calls)
     got = Counter(call.name for call in made.calls)
     if got == wanted:
         return None
-    reason = f"expected {_wanted(expect)}, got {' and '.join(call.name for call in made.calls)}"
+    names = cut(" and ".join(call.name for call in made.calls), 400)
+    reason = f"expected {_wanted(expect)}, got {names}"
     if wanted < got:
-        return Finding(Miss.EXTRA_CALL, cut(reason, 400))
-    return Finding(Miss.MISSING_CALL if got < wanted else Miss.WRONG_TOOL, cut(reason, 400))
+        return Finding(Miss.EXTRA_CALL, reason)
+    return Finding(Miss.MISSING_CALL if got < wanted else Miss.WRONG_TOOL, reason)
 
 
 def _arguments(case: Case, expect: Calls, made: _Made) -> Finding | None:
@@ -245,15 +269,15 @@ def argument_problems(expected: ExpectedCall, call: Call, tool: Tool) -> list[st
     for name, matcher in expected.arguments.items():
         if name in call.arguments:
             problem = matcher.problem(call.arguments[name])
-        elif name in defaults and not matcher.absent:
-            problem = matcher.problem(defaults[name])
         elif matcher.optional or matcher.absent:
             problem = None
+        elif name in defaults:
+            problem = matcher.problem(defaults[name])
         else:
             problem = "expected a value, the call leaves it out"
         if name in call.arguments and matcher.absent:
             problem = f"expected no value, got {shown(call.arguments[name])}"
-        problems += [f"argument {name!r}: {problem}"] if problem else []
+        problems += [f"argument {shown(name)}: {problem}"] if problem else []
     return problems + _unnamed(expected, call, defaults)
 
 
@@ -270,12 +294,14 @@ def _unnamed(expected: ExpectedCall, call: Call, defaults: dict[str, object]) ->
 def _in_order(case: Case, expect: Calls, made: _Made) -> Finding | None:
     if not expect.ordered:
         return None
-    tools = {tool.name: tool for tool in case.tools}
     for place, (wanted, got) in enumerate(zip(expect.calls, made.calls, strict=True), start=1):
-        values = case.compare != "tool" and wanted.tool == got.name
-        if wanted.tool != got.name or (values and argument_problems(wanted, got, tools[got.name])):
+        if wanted.tool != got.name:
             reason = f"call {place}: expected {wanted.tool}, got {call_text(got)}"
             return Finding(Miss.WRONG_ORDER, reason)
+        alone = replace(made, calls=(got,))
+        unlike = _arguments(case, Calls((wanted,)), alone)
+        if unlike:
+            return Finding(Miss.WRONG_ORDER, f"call {place}: {unlike.reason}")
     return None
 
 
@@ -283,12 +309,27 @@ def _exact(case: Case, expect: Calls, made: _Made) -> Finding | None:
     """The blocks byte for byte against the gold blocks, in any order unless the order is strict."""
     if case.compare != "exact":
         return None
-    gold = [_write(case, call) for call in gold_calls(expect, case.tools) or ()]
-    got = list(made.blocks)
-    if (gold if expect.ordered else sorted(gold)) == (got if expect.ordered else sorted(got)):
+    gold, got = _gold_blocks(case, expect), list(made.blocks)
+    if gold is None:
+        reason = f"{_wanted(expect)}: this alternative leaves values open, so no bytes are right"
+        return Finding(Miss.NOT_EXACT, reason)
+    unlike = _unlike(gold, got, expect.ordered)
+    if unlike is None:
         return None
-    reason = f"expected {shown(''.join(gold))}, got {shown(''.join(got))}"
-    return Finding(Miss.NOT_EXACT, reason)
+    place = next((n for n, (a, b) in enumerate(zip(*unlike, strict=False)) if a != b), None)
+    place = min(map(len, unlike)) if place is None else place
+    wanted, found = (shown(block[max(0, place - 20) : place + 40]) for block in unlike)
+    return Finding(Miss.NOT_EXACT, f"at character {place}: expected {wanted}, got {found}")
+
+
+def _unlike(gold: list[str], got: list[str], ordered: bool) -> tuple[str, str] | None:
+    """A gold block that was not met, and a block that is in its place; None where all are met."""
+    if ordered:
+        return next(
+            ((one, other) for one, other in zip(gold, got, strict=True) if one != other), None
+        )
+    missing, spare = Counter(gold) - Counter(got), Counter(got) - Counter(gold)
+    return next(zip(missing, spare, strict=False), None)
 
 
 def _tool_match(expect: Expectation, made: _Made) -> bool:
@@ -304,14 +345,13 @@ def _schema_valid(case: Case, made: _Made) -> bool | None:
     """Whether every call made parses, is of a declared tool, and has valid arguments."""
     if not made.calls and made.clean:
         return None
+    tools = {tool.name: tool for tool in case.tools}
+    if not made.clean or any(call.name not in tools for call in made.calls):
+        return False
     if case.rules == "bfcl":
         any_values = [ExpectedCall(call.name) for call in made.calls]
-        return made.clean and bfcl_rules.find_miss(any_values, made.calls, case.tools) is None
-    tools = {tool.name: tool for tool in case.tools}
-    return made.clean and all(
-        call.name in tools and not tool_schema(tools[call.name]).problems(call.arguments)
-        for call in made.calls
-    )
+        return bfcl_rules.find_miss(any_values, made.calls, case.tools) is None
+    return not any(tool_schema(tools[c.name]).problems(c.arguments) for c in made.calls)
 
 
 def _quirk(case: Case, made: _Made) -> str | None:
@@ -320,6 +360,6 @@ def _quirk(case: Case, made: _Made) -> str | None:
         return None
     if isinstance(case.expect, NoCall) and not made.clean:
         return "BFCL counts a call that does not parse as no call"
-    if isinstance(case.expect, Calls):
+    if isinstance(case.expect, Calls) and made.clean:
         return bfcl_rules.quirk(case.expect.calls, made.calls, case.tools)
     return None

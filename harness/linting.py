@@ -5,7 +5,6 @@ Each check is one function, and one line in `_CHECKS`.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,11 +29,9 @@ from harness.gold import gold_calls
 from harness.json_values import folded, shown
 from harness.safe_regex import RegexTimeout
 from harness.spec_nodes import Notes, Path, dotted
+from harness.statistics import least_cases
 from harness.template_losses import developer_losses, prompt_losses, template_losses
 from harness.tool_lists import Toolbox
-
-Z95: Final = 1.959963984540054
-"""The normal quantile of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +268,7 @@ def _gate_out_of_reach(whole: _Spec) -> Iterator[Problem]:
         return
     rate = spec.gate.pass_rate
     path: Path = ("gate", "bound")
-    needed = cases_needed(rate)
+    needed = least_cases(rate)
     if needed is None:
         what = "the lower end of an interval never reaches a pass rate of 1"
         yield whole.warning(path, "gate.bound", what, "lower `pass_rate`", code="gate")
@@ -279,20 +276,6 @@ def _gate_out_of_reach(whole: _Spec) -> Iterator[Problem]:
         what = f"{len(cases)} test cases cannot reach {rate:g} at the lower end of the interval"
         hint = f"it takes {needed} that all pass"
         yield whole.warning(path, "gate.bound", what, hint, code="gate")
-
-
-def cases_needed(pass_rate: float) -> int | None:
-    """The fewest cases, all passing, whose 95 % Wilson interval starts at `pass_rate` or above.
-
-    The interval of n of n starts at n / (n + z²). None where no number is enough (a rate of 1).
-    """
-    if pass_rate >= 1:
-        return None
-    square = Z95**2
-    count = max(0, math.ceil(pass_rate * square / (1 - pass_rate)) - 1)
-    while count / (count + square) < pass_rate:
-        count += 1
-    return max(count, 1)
 
 
 def _unused_variables(whole: _Spec) -> Iterator[Problem]:

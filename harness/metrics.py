@@ -36,8 +36,8 @@ class Metrics:
         expected = _tools(record["expected"], "(no call)")
         got = _tools(record["calls"], "(malformed)" if _unreadable(record) else "(no call)")
         self.confusion.setdefault(expected, Counter())[got] += 1
-        if record["cer"] is not None:
-            length = len(record["gold"])
+        if record["cer"] is not None:  # `gold` itself may have lost a secret, and its length
+            length = record.get("gold_characters") or len(record["gold"])
             self.edits += record["cer"] * length
             self.gold_characters += length
             self.gold_cases += 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import UsageError, nearest
+from harness.json_values import shown
 
 MODEL_CHOICES: Final = """\
   mini                          the small stand-in that callgate carries
@@ -28,8 +29,8 @@ no model is named, and none is built in; name one with a flag, with CALLGATE_MOD
 
 
 def _text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("a text that is not empty")
+    if not value.strip() or "\0" in value:
+        raise ValueError
     return value
 
 
@@ -70,7 +71,10 @@ def _switch(value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How one option is read: `parse` turns a text into its value or raises ValueError."""
+    """How one option is read: `parse` turns a text into its value or raises ValueError.
+
+    `wanted` says what is; `toml` are the types that pyproject.toml may hold it in.
+    """
 
     name: str
     parse: Callable[[str], Any]
@@ -78,12 +82,14 @@ class Option:
     help: str
     metavar: str | None
     default: Any
+    toml: tuple[type, ...]
 
 
 def _option(
-    default: Any, parse: Callable[[str], Any], wanted: str, about: str, metavar: str
-) -> Any:
-    meta = {"parse": parse, "wanted": wanted, "help": about, "metavar": metavar}
+    default: Any, parse: Callable[[str], Any], wanted: str, about: str, metavar: str,
+    toml: tuple[type, ...] = (str,),
+) -> Any:  # fmt: skip
+    meta = {"parse": parse, "wanted": wanted, "help": about, "metavar": metavar, "toml": toml}
     return field(default=default, metadata=meta)
 
 
@@ -102,6 +108,7 @@ class Settings:
     min_pass_rate: float | None = _option(
         None, _rate, "a rate from 0 to 1",
         "the rate that every gate demands, whatever its spec says (1: every miss counts)", "R",
+        (str, int, float),
     )  # fmt: skip
     run_log: str | None = _option(None, _text, "a file", "write the run log here as well", "FILE")
     baseline: str | None = _option(
@@ -110,27 +117,31 @@ class Settings:
     )  # fmt: skip
     allow_regressions: int = _option(
         0, _whole(0), "a whole number from 0",
-        "how many regressions a gate forgives (default: 0)", "N",
+        "how many regressions a gate forgives (default: 0)", "N", (str, int),
     )  # fmt: skip
     max_new_tokens: int = _option(
-        128, _whole(1), "a whole number from 1", "the longest reply, in tokens (default: 128)", "N"
-    )
+        128, _whole(1), "a whole number from 1",
+        "the longest reply, in tokens (default: 128)", "N", (str, int),
+    )  # fmt: skip
     batch_size: int | None = _option(
-        None, _whole(1), "a whole number from 1", "prompts at a time (default: as fits)", "N"
-    )
+        None, _whole(1), "a whole number from 1",
+        "prompts at a time (default: as fits)", "N", (str, int),
+    )  # fmt: skip
     device: str = _option("auto", _text, "a device", "auto, cpu, cuda, cuda:1, mps …", "D")
     dtype: str = _option(
         "auto", _choice("auto", "float32", "bfloat16"), "auto, float32 or bfloat16",
         "precision (default: bfloat16 on GPUs that have it, else float32)", "T",
     )  # fmt: skip
-    no_cache: bool = _option(False, _switch, "true or false", "neither read nor keep replies", "")
+    no_cache: bool = _option(
+        False, _switch, "true or false", "neither read nor keep replies", "", (bool,)
+    )
     origins: Mapping[str, str] = field(default_factory=dict)
     home: Path = Path(".callgate")
 
 
 OPTIONS: Final[tuple[Option, ...]] = tuple(
     Option(f.name, f.metadata["parse"], f.metadata["wanted"], f.metadata["help"],
-           f.metadata["metavar"] or None, f.default)
+           f.metadata["metavar"] or None, f.default, f.metadata["toml"])
     for f in fields(Settings) if f.metadata
 )  # fmt: skip
 
@@ -190,20 +201,26 @@ def _from_project(file: Path) -> dict[str, Any]:
     """The values under [tool.callgate], paths taken from the file's folder."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise UsageError(f"{file}: cannot be read: nested too deeply") from None
+    except ValueError as error:  # no UTF-8, or no TOML
         raise UsageError(f"{file}: cannot be read: {error}") from None
-    section = table.get("tool", {}).get("callgate", {})
+    tools = table.get("tool", {})
+    section = tools.get("callgate", {}) if isinstance(tools, dict) else {}
     if not isinstance(section, dict):
-        raise UsageError(f"{file}: tool.callgate: expected a table, found {section!r}")
+        raise UsageError(f"{file}: tool.callgate: expected a table, found {shown(section)}")
     known = {option.name.replace("_", "-"): option for option in OPTIONS}
     values: dict[str, Any] = {}
     for key, value in section.items():
         if key not in known:
             hint = nearest(key, known, f"known are {', '.join(known)}")
             raise UsageError(f"{file}: [tool.callgate]: unknown key {key!r} ({hint})")
-        option = known[key]
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        parsed = _parse(option, text, f"{file}: [tool.callgate] {key}")
+        option, where = known[key], f"{file}: [tool.callgate] {key}"
+        if type(value) not in option.toml:  # exactly: a boolean is no number here
+            raise UsageError(f"{where}: expected {option.wanted}, found {shown(value)}")
+        parsed = _parse(option, str(value), where)
         values[option.name] = _from_folder(option.name, parsed, file.parent)
     return values
 
@@ -223,4 +240,4 @@ def _parse(option: Option, text: str, where: str) -> Any:
     try:
         return option.parse(text)
     except ValueError:
-        raise UsageError(f"{where}: expected {option.wanted}, found {text!r}") from None
+        raise UsageError(f"{where}: expected {option.wanted}, found {shown(text)}") from None

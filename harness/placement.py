@@ -8,14 +8,21 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from harness.checkpoints import MISSING_LIBRARIES, read_memo, write_memo
+from harness.checkpoints import MISSING_LIBRARIES
 from harness.errors import BackendError
+from harness.memo import read_memo, write_memo
 from harness.options import Settings
 
 if TYPE_CHECKING:
     import torch
+
+_VARIABLES: Final = (
+    *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
+    *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
+)
+_DRIVER: Final = Path("/proc/driver/nvidia/version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +45,55 @@ class Placement:
         return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
 
 
-def place(settings: Settings, memo: Path) -> Placement:
+def place(settings: Settings, memo: Path, *, again: bool = False) -> Placement:
     """Choose the device and the precision.
 
     What torch finds is kept in the file `memo` for this torch and these visible devices, so that
-    a run whose replies are all cached need not import it.
+    a run whose replies are all cached need not import it; `again`: ask torch whatever is kept.
 
     Raises:
-        BackendError: torch is not installed, or does not know the device.
+        BackendError: torch is not installed, or cannot use the device.
     """
     try:
         build = version("torch")
     except PackageNotFoundError:
         raise BackendError(MISSING_LIBRARIES) from None
-    if settings.device == "cpu" or (settings.device == "auto" and build.endswith("+cpu")):
-        asked = settings.device == "cpu"
-        return _precision(settings, "cpu", bf16=False, why="asked for" if asked else "no GPU build")
+    if settings.device == "cpu":
+        return _precision(settings, "cpu", bf16=False, why="asked for")
+    if settings.device == "auto" and build.endswith("+cpu"):
+        return _precision(settings, "cpu", bf16=False, why="this torch is built without a GPU")
     key = _environment(settings, build)
-    kept = read_memo(memo).get(key)
+    kept = None if again else _kept(read_memo(memo).get(key))
     if kept is not None:
-        return Placement(**json.loads(kept))
+        return kept
     found = _ask_torch(settings)
-    write_memo(memo, {**read_memo(memo), key: json.dumps(asdict(found))})
+    write_memo(memo, {key: json.dumps(asdict(found))})
     return found
 
 
 def _environment(settings: Settings, build: str) -> str:
     """All that torch's answer depends on, as far as can be told without it."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
-    cards = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return f"device|{settings.device}|{settings.dtype}|{build}|{visible}|{cards}|{sys.platform}"
+    visible = [os.environ.get(name, "") for name in _VARIABLES]
+    cards = sorted(card.name for card in Path("/dev").glob("nvidia[0-9]*"))
+    others = [name for name in ("kfd", "dxg") if Path("/dev", name).exists()]
+    driver = _DRIVER.read_text(errors="replace") if _DRIVER.is_file() else ""
+    facts = [settings.device, settings.dtype, build, *visible, *cards, *others, driver]
+    return "|".join(["device", *facts, sys.platform])
+
+
+def _kept(text: str | None) -> Placement | None:
+    """What an earlier run found, where the memo is whole."""
+    try:
+        kept = json.loads(text or "null")
+        return Placement(str(kept["device"]), str(kept["dtype"]), str(kept["why"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _ask_torch(settings: Settings) -> Placement:
     try:
         import torch
-    except ImportError:
+    except (ImportError, OSError):  # OSError: a library that torch itself needs is not there
         raise BackendError(MISSING_LIBRARIES) from None
     if settings.device == "auto":
         if torch.cuda.is_available():
@@ -85,9 +105,9 @@ def _ask_torch(settings: Settings) -> Placement:
         return _precision(settings, "cpu", bf16=False, why="no GPU is visible")
     try:
         device = torch.device(settings.device)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).split("\n")[0]
+        reason = str(error).strip().split("\n")[0]
         raise BackendError(f"device {settings.device!r} cannot be used: {reason}") from None
     bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return _precision(settings, str(device), bf16=bf16, why="asked for")
@@ -96,5 +116,7 @@ def _ask_torch(settings: Settings) -> Placement:
 def _precision(settings: Settings, device: str, *, bf16: bool, why: str) -> Placement:
     """Choose bfloat16 where the GPU has it; never float16, which Gemma 3's activations overflow."""
     if settings.dtype != "auto":
-        return Placement(device, settings.dtype, why)
+        return Placement(device, settings.dtype, f"{why}; precision asked for")
+    if device != "cpu" and not bf16:
+        why += "; no bfloat16 to rely on"
     return Placement(device, "bfloat16" if bf16 else "float32", why)

@@ -6,11 +6,12 @@ verdicts come from `harness.run`, decisions from `harness.gating`.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Generator, Iterator
+import json
+import os
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -19,16 +20,23 @@ from harness.options import OPTIONS, flag
 if TYPE_CHECKING:
     from harness.cases import Case, Spec
     from harness.gate_session import GateSession
+    from harness.gating import Decision
 
-SUFFIX = ".spec.yaml"
+SUFFIX: Final = ".spec.yaml"
+PREFIX: Final = "gate-"
+_OUTCOME_MARKS: Final = frozenset({"skip", "skipif", "xfail"})
+"""Markers by which pytest itself decides an outcome: as tags they would overrule the judge."""
+
 _session_key: pytest.StashKey[GateSession] = pytest.StashKey()
+_names_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # spec → its file
+_tags_key: pytest.StashKey[set[str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Each of the gate's options as `--gate-NAME`."""
     group = parser.getgroup("callgate", "callgate: gates on FunctionGemma's calls")
     for option in OPTIONS:
-        name = flag(option, "gate-")
+        name = flag(option, PREFIX)
         if option.metavar is None:
             group.addoption(name, action="store_true", default=None, help=option.help)
         else:
@@ -40,19 +48,17 @@ def _gates(config: pytest.Config) -> GateSession:
     if _session_key not in config.stash:
         from harness.errors import CallgateError
         from harness.gate_session import GateSession
-        from harness.options import resolve
+        from harness.options import Settings, resolve
 
-        given = {option.name: config.getoption(_dest(option.name)) for option in OPTIONS}
+        given = {option.name: config.getoption(f"gate_{option.name}") for option in OPTIONS}
         try:
-            settings = resolve(given, prefix="gate-", start=config.invocation_params.dir)
+            settings = resolve(given, prefix=PREFIX, start=config.invocation_params.dir)
         except CallgateError as error:
-            raise pytest.UsageError(str(error)) from None
+            if not _is_worker(config):
+                raise _usage_error(error) from None
+            settings = Settings(split="all")  # the process that reports refuses before items run
         config.stash[_session_key] = GateSession(settings)
     return config.stash[_session_key]
-
-
-def _dest(name: str) -> str:
-    return f"gate_{name}"
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -60,27 +66,42 @@ def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-class SpecProblems(Exception):
-    """A spec file that cannot be used; its text is the whole message."""
+def _usage_error(error: Exception) -> pytest.UsageError:
+    return pytest.UsageError(_safe(str(error)))
 
 
-class Missed(Exception):
+def _safe(text: str) -> str:
+    """Lines of text, without anything that drives a terminal."""
+    from harness.errors import printable
+
+    return "\n".join(map(printable, text.split("\n")))
+
+
+class Told(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """What an item has to say, whole: it is shown without a traceback."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, pytrace=False)
+
+
+class Missed(Told):
     """The model missed a case."""
 
 
-class Broken(Exception):
+class Broken(Told):
     """A back end or callgate itself broke: an error, never the model's miss."""
 
 
-class GateNotMet(Exception):
-    """A gate's decision, in words."""
+class NotMet(Told):
+    """A gate's decision."""
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
     """Collect `*.spec.yaml`."""
     if not file_path.name.endswith(SUFFIX):
         return None
-    return SpecFile.from_parent(parent, path=file_path)
+    place = os.path.relpath(file_path, parent.config.rootpath)  # pytest's own misleads outside it
+    return SpecFile.from_parent(parent, path=file_path, nodeid=Path(place).as_posix())
 
 
 class SpecFile(pytest.File):
@@ -90,48 +111,43 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Read the file; all its problems at once are one collection error."""
-        from harness.loading import load_spec
+        from harness.errors import SpecError
+        from harness.loading import load_specs
 
-        loaded = load_spec(self.path)
-        if loaded.spec is None or loaded.problems:
-            raise SpecProblems("\n".join(map(str, loaded.problems)))
-        self.spec = loaded.spec
-        specs = self.config.stash.setdefault(_specs_key, {})
-        other = specs.setdefault(self.spec.name, self.spec.path)
-        if other != self.spec.path:
-            name = self.spec.name
-            raise SpecProblems(f"{self.spec.path}: spec {name!r} is also the name of {other}")
+        try:
+            (self.spec,) = load_specs([self.path])
+        except SpecError as error:
+            raise self.CollectError(_safe(str(error))) from None
+        self._refuse_a_namesake()
         for case in self.spec.cases:
             item = CaseItem.from_parent(self, name=case.id)
             item.take(case)
             yield item
         yield GateItem.from_parent(self, name="gate")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
-        """Spec problems as they are, without a traceback."""
-        if isinstance(excinfo.value, SpecProblems):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo)
-
-
-_specs_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+    def _refuse_a_namesake(self) -> None:
+        name, path = self.spec.name, self.spec.path
+        other = self.config.stash.setdefault(_names_key, {}).setdefault(name, path)
+        if other != path:
+            raise self.CollectError(
+                f"{path}:1:1: spec: {other} is called {name!r} too (names are unique among the "
+                "files of a run: give one of them another `spec`)"
+            )
 
 
 class _Item(pytest.Item):
-    """What case and gate items share."""
+    """What case and gate items share: `found` travels to where reports arrive."""
 
-    callgate: dict[str, Any] | None = None
+    found: dict[str, Any] | None = None
 
     @property
-    def file(self) -> SpecFile:
+    def spec(self) -> Spec:
         assert isinstance(self.parent, SpecFile)
-        return self.parent
+        return self.parent.spec
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Misses and decisions as they are, without a traceback."""
-        if isinstance(excinfo.value, Missed | Broken | GateNotMet):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+    @property
+    def gates(self) -> GateSession:
+        return _gates(self.config)
 
 
 class CaseItem(_Item):
@@ -143,8 +159,9 @@ class CaseItem(_Item):
         """Bind the case; its tags become markers."""
         self.case = case
         for tag in case.tags:
-            _register(self.config, tag)
-            self.add_marker(tag)
+            if tag not in _OUTCOME_MARKS:
+                _register(self.config, tag)
+                self.add_marker(tag)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The case's line in the YAML file."""
@@ -152,63 +169,65 @@ class CaseItem(_Item):
 
     def setup(self) -> None:
         """Get the verdict; a skip and an error end here."""
-        record = self.callgate = _gates(self.config).record(self.case)
+        from harness.errors import CallgateError
+
+        try:
+            record = self.found = self.gates.record(self.case)
+        except CallgateError as error:
+            raise Broken(_safe(str(error))) from None
         self.user_properties += [
             (name, record[name]) for name in ("miss", "clause", "location") if record[name]
         ]
         if record["outcome"] == "skip":
-            pytest.skip(record["reason"])
+            pytest.skip(_safe(record["reason"]))
         if record["outcome"] == "error":
-            raise Broken(self._text(record))
+            raise Broken(self.gates.case_text(self.case))
 
     def runtest(self) -> None:
         """Fail on a miss."""
-        record = self.callgate
-        assert record is not None
-        if record["outcome"] == "fail":
-            raise Missed(self._text(record))
-
-    def _text(self, record: dict[str, Any]) -> str:
-        from harness.summary import case_text
-
-        model = _gates(self.config).settings.model or ""
-        again = f"pytest {shlex.quote(self.nodeid)} --gate-model {shlex.quote(model)}"
-        return case_text(record, again)
+        assert self.found is not None
+        if self.found["outcome"] == "fail":
+            raise Missed(self.gates.case_text(self.case))
 
     @property
     def forgiven(self) -> bool:
         """Whether a miss is left to the file's gate to weigh."""
-        if self.case.critical or self.config.getoption("runxfail"):
+        if self.case.critical or self.config.getoption("runxfail", True):
             return False
-        return _gates(self.config).selection(self.file.spec).gated
+        return self.gates.selection(self.spec).gated
 
 
 class GateItem(_Item):
     """The gate that closes a file: decides over all of its cases in the chosen split."""
 
+    decision: Decision
+
     def reportinfo(self) -> tuple[Path, int, str]:
         """The file's first line."""
-        return self.path, 0, f"{self.file.spec.name}::gate"
+        return self.path, 0, f"{self.spec.name}::gate"
 
     def setup(self) -> None:
         """Decide, or say why there is nothing to decide."""
+        from harness.errors import CallgateError
         from harness.summary import row_of
 
-        gates, spec = _gates(self.config), self.file.spec
-        selection = gates.selection(spec)
+        selection = self.gates.selection(self.spec)
         if not selection.total:
-            pytest.skip(f"no case of split {gates.settings.split}")
-        if len(selection.chosen) < selection.total:
+            pytest.skip(f"no case of split {self.gates.settings.split}")
+        if not selection.gated:
             pytest.skip(f"{len(selection.chosen)} of {selection.total} selected")
-        self.decision = gates.decide(spec)
-        self.callgate = {"gate": asdict(row_of(self.decision))}
+        try:
+            self.decision = self.gates.decide(self.spec)
+        except CallgateError as error:
+            raise Broken(_safe(str(error))) from None
+        self.found = {"gate": asdict(row_of(self.decision))}
         if self.decision.broken:
-            raise Broken(gates.gate_text(self.decision))
+            raise Broken(self.gates.gate_text(self.spec, self.decision))
 
     def runtest(self) -> None:
         """Fail where the gate is not met."""
         if not self.decision.met:
-            raise GateNotMet(_gates(self.config).gate_text(self.decision))
+            raise NotMet(self.gates.gate_text(self.spec, self.decision))
 
 
 def _register(config: pytest.Config, tag: str) -> None:
@@ -219,45 +238,40 @@ def _register(config: pytest.Config, tag: str) -> None:
         config.addinivalue_line("markers", f"{tag}: a tag of callgate's cases")
 
 
-_tags_key: pytest.StashKey[set[str]] = pytest.StashKey()
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the cases of other splits."""
     if not any(isinstance(item, _Item) for item in items):
         return
     split = _gates(config).settings.split
-    if split == "all":
-        return
-    out = [item for item in items if isinstance(item, CaseItem) and item.case.split != split]
+    kept: list[pytest.Item] = []
+    out: list[pytest.Item] = []
+    for item in items:
+        other = isinstance(item, CaseItem) and split not in ("all", item.case.split)
+        (out if other else kept).append(item)
     if out:
-        gone = set(map(id, out))
-        items[:] = [item for item in items if id(item) not in gone]
+        items[:] = kept
         config.hook.pytest_deselected(items=out)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Take down what is selected: a gate's verdict depends on nothing else."""
-    chosen = [item for item in session.items if isinstance(item, _Item)]
-    if not chosen:
-        return
-    gates = _gates(session.config)
-    for item in chosen:
+    for item in session.items:
         if isinstance(item, CaseItem):
-            gates.select(item.file.spec, item.case)
-        else:
-            gates.select_gate(item.file.spec)
+            item.gates.select(item.spec, item.case)
+        elif isinstance(item, GateItem):
+            item.gates.select_gate(item.spec)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Name the model and open the log before the first item runs."""
     config = session.config
-    if config.option.collectonly or _session_key not in config.stash or _is_worker(config):
+    if config.option.collectonly or _is_worker(config):
         return
-    if not any(isinstance(item, _Item) for item in session.items):
+    if session.testsfailed and not config.option.continue_on_collection_errors:
         return
-    _start(config)
+    if any(isinstance(item, _Item) for item in session.items):
+        _start(config)
 
 
 def _start(config: pytest.Config) -> None:
@@ -266,24 +280,36 @@ def _start(config: pytest.Config) -> None:
     try:
         _gates(config).start()
     except CallgateError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise _usage_error(error) from None
     config.pluginmanager.register(Reporter(config), "callgate-reporter")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
-    """Under pytest-xdist, the process that reports learns of the specs from a worker."""
-    files = {ident.partition("::")[0] for ident in ids if f"{SUFFIX}::" in ident}
-    if not files or (_session_key in node.config.stash and _gates(node.config).started):
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """Under pytest-xdist, the process that reports learns from a worker what is selected."""
+    config: pytest.Config = node.config
+    selected: dict[str, set[str]] = {}
+    for ident in ids:
+        file, _, name = ident.partition("::")
+        if file.endswith(SUFFIX):
+            selected.setdefault(file, set()).add(name)
+    if not selected or _session_key in config.stash:
         return
-    from harness.loading import load_spec
+    from harness.errors import SpecError
+    from harness.loading import load_specs
 
-    gates = _gates(node.config)
-    for file in sorted(files):
-        spec = load_spec(node.config.rootpath / file).spec
-        if spec is not None:
-            gates.know(spec)
-    _start(node.config)
+    gates = _gates(config)
+    try:
+        specs = load_specs(config.rootpath / file for file in selected)
+    except SpecError as error:  # changed since the worker read it
+        raise _usage_error(error) from None
+    for spec, names in zip(specs, selected.values(), strict=True):
+        for case in spec.cases:
+            if case.id in names:
+                gates.select(spec, case)
+        if "gate" in names:
+            gates.select_gate(spec)
+    _start(config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -292,15 +318,23 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach what was found; turn a miss that its gate weighs into an expected failure."""
     report = yield
-    if not isinstance(item, _Item) or item.callgate is None:
+    if not isinstance(item, _Item) or call.when == "teardown":
         return report
-    if call.when == "call" or (call.when == "setup" and not report.passed):
-        report.callgate = item.callgate
-    missed = call.excinfo is not None and isinstance(call.excinfo.value, Missed)
-    if missed and isinstance(item, CaseItem) and item.forgiven:
+    told = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(told, Told):
+        report.longrepr = str(told)
+    if item.found is not None and (call.when == "call" or not report.passed):
+        vars(report)["callgate"] = _carried(item)
+    if isinstance(told, Missed) and isinstance(item, CaseItem) and item.forgiven:
+        assert item.found is not None
         report.outcome = "skipped"
-        report.wasxfail = f"{item.callgate['miss']}: {item.callgate['reason']}"
+        report.wasxfail = _safe(f"{item.found['miss']}: {item.found['reason']}")
     return report
+
+
+def _carried(item: _Item) -> Any:
+    """What was found, as text where a pipe carries it: none takes a lone surrogate."""
+    return json.dumps(item.found) if _is_worker(item.config) else item.found
 
 
 class Reporter:
@@ -315,6 +349,8 @@ class Reporter:
         found = getattr(report, "callgate", None)
         if found is None:
             return
+        if isinstance(found, str):
+            found = json.loads(found)
         if "gate" in found:
             self.gates.take_gate(found["gate"])
         else:
@@ -324,7 +360,7 @@ class Reporter:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Close the log; let `--lf` rerun the misses of red gates; never be green on nothing."""
         self.gates.finish()
-        _remember_misses(self.config, self.gates.misses_of_red_gates())
+        _remember(self.config, self.gates.misses_of_red_gates())
         if session.exitstatus == pytest.ExitCode.OK and not self.gates.judged:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -332,12 +368,18 @@ class Reporter:
         """The summary of all specs, after pytest's own."""
         terminalreporter.section("callgate")
         for line in self.gates.summary():
-            terminalreporter.line(line)
+            terminalreporter.line(_safe(line))
 
 
-def _remember_misses(config: pytest.Config, nodeids: list[str]) -> None:
+def _remember(config: pytest.Config, misses: list[str]) -> None:
+    """Make `--lf` rerun these, and `--sw` go on with the first where it stopped at their gate."""
     cache = getattr(config, "cache", None)
-    if cache is not None and nodeids:
-        failed = cache.get("cache/lastfailed", {})
-        cache.set("cache/lastfailed", {**failed, **dict.fromkeys(nodeids, True)})
-
+    if cache is None or not misses:
+        return
+    failed = cache.get("cache/lastfailed", {})
+    cache.set("cache/lastfailed", {**failed, **dict.fromkeys(misses, True)})
+    stepwise = cache.get("cache/stepwise", None)
+    stopped = stepwise.get("last_failed") if isinstance(stepwise, dict) else None
+    of_gate = [miss for miss in misses if f"{miss.partition('::')[0]}::gate" == stopped]
+    if of_gate and config.getoption("stepwise", False):
+        cache.set("cache/stepwise", {**stepwise, "last_failed": of_gate[0]})

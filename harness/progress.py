@@ -11,29 +11,43 @@ from typing import TextIO, TypeVar
 T = TypeVar("T")
 
 
-def watched(
-    items: Iterable[T], total: int, what: str, stream: TextIO | None = None
-) -> Iterator[T]:
-    """Pass the items on, with a line that counts them while they come.
+def watched(items: Iterable[T], total: int, what: str, stream: TextIO | None = None) -> Iterator[T]:
+    """Pass the items on, with a line that counts them while they come; default: on stderr.
 
     Nothing is written where the stream is no terminal or `CI` is set. The line appears after a
-    second: what is quicker needs none.
+    second: what is quicker needs none. It is gone when the items end, however they do.
     """
     stream = stream or sys.stderr
-    if not stream.isatty() or os.environ.get("CI"):
+    if not is_watched(stream):
         yield from items
         return
     started = shown = time.monotonic()
     width = 0
-    for done, item in enumerate(items, start=1):
-        now = time.monotonic()
-        if now - started > 1 and (now - shown > 0.2 or done == total):
-            left = (now - started) / done * (total - done)
-            line = f"{what} {done}/{total}, about {left:.0f} s left"
-            stream.write(f"\r{line:<{width}}")
-            stream.flush()
-            shown, width = now, len(line)
-        yield item
-    if width:
-        stream.write(f"\r{'':<{width}}\r")
+    try:
+        for done, item in enumerate(items, start=1):
+            now = time.monotonic()
+            if now - started > 1 and (now - shown > 0.2 or done == total):
+                left = (now - started) / done * (total - done)
+                line = f"{what} {done}/{total}, about {left:.0f} s left"
+                _show(stream, f"\r{line:<{width}}")
+                shown, width = now, len(line)
+            yield item
+    finally:
+        if width:
+            _show(stream, f"\r{'':<{width}}\r")
+
+
+def is_watched(stream: TextIO | None) -> bool:
+    """Whether somebody looks at the stream: a terminal, and not one of a CI's."""
+    try:
+        return stream is not None and stream.isatty() and not os.environ.get("CI")
+    except ValueError:  # closed
+        return False
+
+
+def _show(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
         stream.flush()
+    except (OSError, ValueError):  # who watched has left: no reason to stop
+        return

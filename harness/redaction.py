@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 WORDS: Final = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 SHORTEST: Final = 8
 """Values shorter than this would hide ordinary words."""
+MARK: Final = "[redacted: "
+
+_OURS: Final = frozenset({"kind", "split", "compare", "request", "finish", "outcome", "miss"})
+"""What callgate itself writes: fixed words and a digest, which hold nobody's secret."""
+_KEYS: Final = frozenset({"name", "arguments", "prompt", "completion", "value", "from"})
+"""Keys inside the values of a log's line; with others gone, nobody could read it."""
+
+_Secrets = tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=1)
-def _secrets() -> tuple[tuple[str, str], ...]:
+def _secrets() -> _Secrets:
     """(value, name) of each variable whose name says that it is secret, longest value first."""
     found = {
         value: name
@@ -28,17 +34,35 @@ def redact(record: dict[str, Any]) -> dict[str, Any]:
     secrets = _secrets()
     if not secrets:
         return record
-    cleaned = _clean(record, secrets)
-    return record if cleaned == record else {**cleaned, "redacted": True}
+    cleaned = {
+        key: value if key in _OURS else _clean(value, secrets) for key, value in record.items()
+    }
+    same = all(cleaned[key] is value for key, value in record.items())
+    return record if same else {**cleaned, "redacted": True}
 
 
-def _clean(value: Any, secrets: tuple[tuple[str, str], ...]) -> Any:
+def redact_text(text: str) -> str:
+    """The text without the secrets' values."""
+    return str(_clean(text, _secrets()))
+
+
+def _clean(value: Any, secrets: _Secrets) -> Any:
+    """The value without secrets: itself where it holds none."""
     if isinstance(value, str):
         for secret, name in secrets:
-            value = value.replace(secret, f"[redacted: {name}]")
+            if secret in value:
+                value = value.replace(secret, f"{MARK}{name}]")
         return value
     if isinstance(value, Mapping):
-        return {_clean(key, secrets): _clean(item, secrets) for key, item in value.items()}
+        pairs = {
+            key if key in _KEYS else _clean(key, secrets): _clean(held, secrets)
+            for key, held in value.items()
+        }
+        same = len(pairs) == len(value) and all(
+            key in pairs and pairs[key] is held for key, held in value.items()
+        )
+        return value if same else pairs
     if isinstance(value, list | tuple):
-        return [_clean(item, secrets) for item in value]
+        items = [_clean(item, secrets) for item in value]
+        return value if all(map(lambda a, b: a is b, items, value)) else items
     return value

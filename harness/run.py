@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.backends import Backend
 from harness.cases import Case, Reply, Verdict
 from harness.errors import BackendError
 from harness.judging import judge, skipped
+from harness.wording import cut
 
 
 def replies(cases: Sequence[Case], backend: Backend) -> Iterator[tuple[Case, Reply]]:
     """Each case that is not skipped, with its reply, in the order in which they come.
 
-    A back end that gives up makes every case it has not answered an error.
+    A back end that gives up or breaks makes every case it has not answered an error.
     """
     asked = [case for case in cases if case.skip is None]
     waiting = dict(enumerate(asked))
+    reason = "the back end gave no reply"
     try:
         for index, reply in backend.replies([case.request for case in asked]):
+            if index not in waiting:
+                reason = f"the back end answered request {index} twice, or was never asked it"
+                break
             yield waiting.pop(index), reply
-        reason = "the back end gave no reply"
     except BackendError as error:
         reason = str(error)
+    except Exception as error:
+        # Not narrower: a bug of the back end must cost neither the log nor the other verdicts.
+        reason = f"the back end broke: {cut(f'{type(error).__name__}: {error}', 1000)}"
     for case in waiting.values():
         yield case, Reply("", error=reason)
 
@@ -32,8 +39,3 @@ def verdicts(cases: Sequence[Case], backend: Backend) -> Iterator[Verdict]:
     yield from (skipped(case) for case in cases if case.skip is not None)
     for case, reply in replies(cases, backend):
         yield judge(case, reply)
-
-
-def all_refs(cases: Iterable[Case]) -> set[str]:
-    """`SPEC::ID` of every case."""
-    return {case.ref for case in cases}

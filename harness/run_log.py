@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 from harness import __version__
-from harness.cases import Calls, Case, Expectation, ExpectedCall, OneOf, Spec, Verdict
+from harness.cases import AnyCall, Calls, Case, Expectation, NoCall, Outcome, Spec, Verdict
 from harness.errors import UsageError
 from harness.gold import gold_calls
+from harness.json_values import shown
 from harness.metrics import Metrics
 from harness.options import OPTIONS, Settings
 from harness.redaction import redact
@@ -28,7 +30,12 @@ from harness.wording import shown_path
 
 SCHEMA_VERSION: Final = 1
 
+ANY_CALL: Final = "(any call)"
+"""What `any_call` expects, in the place of a tool's name; no tool can be called so."""
+
 Record = dict[str, Any]
+_KINDS: Final = ("run", "verdict", "end")
+_OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 
 
 def record_of(verdict: Verdict) -> Record:
@@ -57,6 +64,7 @@ def record_of(verdict: Verdict) -> Record:
         "tool_match": verdict.tool_match,
         "schema_valid": verdict.schema_valid,
         "gold": verdict.gold,
+        "gold_characters": verdict.gold and len(verdict.gold),
         "cer": verdict.cer,
         "tokens": {"prompt": reply.prompt_tokens, "completion": reply.completion_tokens},
         "seconds": round(reply.seconds, 4),
@@ -72,13 +80,16 @@ def _expected(case: Case) -> list[Record]:
     gold = gold_calls(case.expect, case.tools)
     if gold is not None:
         return [{"name": call.name, "arguments": call.arguments} for call in gold]
-    return [{"name": call.tool, "arguments": None} for call in _first_calls(case.expect)]
+    return [{"name": name, "arguments": None} for name in _first_names(case.expect)]
 
 
-def _first_calls(expect: Expectation) -> tuple[ExpectedCall, ...]:
-    if isinstance(expect, OneOf):
-        return _first_calls(expect.options[0])
-    return expect.calls if isinstance(expect, Calls) else ()
+def _first_names(expect: Expectation) -> list[str]:
+    """The names of the calls that the first alternative expects."""
+    if isinstance(expect, Calls):
+        return [call.tool for call in expect.calls]
+    if isinstance(expect, AnyCall):
+        return [ANY_CALL]
+    return [] if isinstance(expect, NoCall) else _first_names(expect.options[0])
 
 
 def header(settings: Settings, label: str, fingerprint: str, specs: Mapping[str, str]) -> Record:
@@ -129,46 +140,46 @@ class RunLog:
         self.metrics = Metrics()
         self._files: list[tuple[str, IO[str]]] = []
         self._started = time.monotonic()
+        own = home / "last-run.jsonl"
         if asked is not None:
             try:
                 Path(asked).parent.mkdir(parents=True, exist_ok=True)
-                self._keep(asked, Path(asked).open("w", encoding="utf-8"))
+                self._keep(asked, _open_fresh(Path(asked)))
             except OSError as error:
                 raise UsageError(f"run log {asked}: cannot be written: {error.strerror}") from None
-        self._open_own(home)
+        if asked is None or Path(asked).resolve() != own.resolve():
+            self._open_own(own)
         self._write(first)
 
     def _keep(self, path: str, file: IO[str]) -> None:
         self.paths.append(path)
         self._files.append((path, file))
 
-    def _open_own(self, home: Path) -> None:
-        """A fresh file under the name: a run beside this one goes on in its own, now nameless."""
-        path = home / "last-run.jsonl"
+    def _open_own(self, path: Path) -> None:
+        name = shown_path(path)
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            ignore = home / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
-            part = home / f"last-run.{os.getpid()}.part"
-            file = part.open("w", encoding="utf-8")
-            part.replace(path)
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+            self._keep(name, _open_fresh(path))
         except OSError as error:
-            self.problems.append(f"{path}: cannot be written: {error.strerror}")
-        else:
-            self._keep(shown_path(path), file)
+            self.problems.append(f"run log {name}: cannot be written: {error.strerror}")
 
     def _write(self, record: Record) -> None:
-        line = json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n"
+        line = _line(record)
         for path, file in list(self._files):
             try:
                 file.write(line)
                 file.flush()
             except OSError as error:
-                self.problems.append(f"{path}: incomplete: {error.strerror}")
+                self._give_up(path, error)
                 self._files.remove((path, file))
                 with contextlib.suppress(OSError):
                     file.close()
+
+    def _give_up(self, path: str, error: OSError) -> None:
+        self.paths.remove(path)
+        self.problems.append(f"run log {path}: incomplete: {error.strerror}")
 
     def add(self, record: Record) -> None:
         """Log one verdict."""
@@ -188,8 +199,46 @@ class RunLog:
             try:
                 file.close()
             except OSError as error:
-                self.problems.append(f"{path}: incomplete: {error.strerror}")
+                self._give_up(path, error)
         self._files.clear()
+
+
+def _open_fresh(path: Path) -> IO[str]:
+    """A file of its own under the name: a run beside this one goes on in its own, now nameless.
+
+    What is no plain file (a pipe, a device) or cannot be replaced is opened as it is.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        return path.open("w", encoding="utf-8")
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        file = part.open("w", encoding="utf-8")
+    except OSError:
+        return path.open("w", encoding="utf-8")
+    try:
+        part.replace(target)
+    except OSError:
+        file.close()
+        part.unlink(missing_ok=True)
+        return path.open("w", encoding="utf-8")
+    return file
+
+
+def _line(record: Record) -> str:
+    """One line of JSON: plain ASCII, and null for a number that JSON cannot hold."""
+    try:
+        return json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
+    except ValueError:
+        return json.dumps(_finite(record), separators=(",", ":")) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(held) for key, held in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
@@ -211,10 +260,10 @@ def read_log(path: str) -> ReadLog:
     """Read a run log; a last line cut off by a crash is left out.
 
     Raises:
-        UsageError: the file is missing, or a line of it is not of a run log.
+        UsageError: the file is missing, a line of it is not of a run log, or it holds two.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"run log {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -222,15 +271,9 @@ def read_log(path: str) -> ReadLog:
     run: Record | None = None
     end: Record | None = None
     verdicts: list[Record] = []
-    last = max((n for n, line in enumerate(lines, start=1) if line.strip()), default=0)
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        record = _read_line(line)
-        if record is None:
-            if number == last and lines[-1].strip():
-                break
-            raise UsageError(f"{path}:{number}: not a line of a run log: {line[:60]!r}")
+    for number, record in _records(path, text):
+        if end is not None or (run is not None and record["kind"] == "run"):
+            raise UsageError(f"{path}:{number}: a second run begins here; keep one run to a file")
         if record["kind"] == "run":
             run = record
         elif record["kind"] == "end":
@@ -242,16 +285,33 @@ def read_log(path: str) -> ReadLog:
     return ReadLog(path, run, tuple(verdicts), end)
 
 
+def _records(path: str, text: str) -> Iterator[tuple[int, Record]]:
+    """Each line that is not blank, with its number; a last one without a line break may be cut."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        record = _read_line(line) if line.strip() else None
+        if record is not None:
+            yield number, record
+        elif line.strip() and not 1 < number == len(lines):
+            raise UsageError(f"{path}:{number}: not a line of a run log: {shown(line, 80)}")
+
+
 def _read_line(line: str) -> Record | None:
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict) or record.get("kind") not in ("run", "verdict", "end"):
+    if not isinstance(record, dict) or record.get("kind") not in _KINDS:
         return None
-    if record["kind"] == "verdict" and not isinstance(record.get("case"), str):
+    if record["kind"] == "verdict" and not (
+        isinstance(record.get("case"), str) and record.get("outcome") in _OUTCOMES
+    ):
         return None
     return record
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not in JSON")
 
 
 def digests(specs: Sequence[Spec]) -> dict[str, str]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from harness.cases import Gate
+from harness.cases import Miss
 from harness.gating import Decision, Record
+from harness.redaction import redact_text
 from harness.wording import cut, expectation_text, one_line
+
+_LAST: Final = ("error", "skip")
+_KINDS: Final = tuple(miss.value for miss in Miss)
 
 
 @dataclass(frozen=True)
@@ -52,26 +56,23 @@ def summary_lines(
     footnotes: Sequence[str],
 ) -> list[str]:
     """The summary, line by line; the first names the model. `metrics` is the log's footer."""
-    lines = [f"model: {one_line(label)}; split: {split}", ""]
-    lines += [*_table(rows, records), "", _metrics_line(metrics["metrics"])]
-    unjudged = sorted({r["spec"] for r in records if r.get("compare") == "tool"})
-    if unjudged:
-        names = cut(", ".join(unjudged))
-        lines.append(f"argument values are checked against the schema only: {names}")
-    for row in rows:
-        lines += [f"{row.spec}: gate not met: {reason}" for reason in row.reasons]
-    lines += _listing("regression", records, {case for row in rows for case in row.regressions})
-    lines += _misses(records)
-    return lines + list(footnotes)
+    shown = [record for record in records if record["outcome"] in ("fail", "error")]
+    blocks = [
+        [f"model: {one_line(redact_text(label))}; split: {split}"],
+        _table(rows),
+        [f"{row.spec}: gate not met: {reason}" for row in rows for reason in row.reasons],
+        [*_by_kind(records), *_metrics_lines(metrics["metrics"]), *_unjudged(records)],
+        _regressions(records, {case for row in rows for case in row.regressions}),
+        list(map(miss_line, shown)),
+        list(map(one_line, footnotes)),
+    ]
+    lines = [line for block in blocks if block for line in (*block, "")]
+    return lines[:-1]
 
 
-def _table(rows: Sequence[Row], records: Sequence[Record]) -> list[str]:
+def _table(rows: Sequence[Row]) -> list[str]:
     from tabulate import tabulate
 
-    misses: dict[str, Counter[str]] = {}
-    for record in records:
-        kind = record["miss"] or (record["outcome"] if record["outcome"] != "pass" else None)
-        misses.setdefault(record["spec"], Counter()).update([kind] if kind else [])
     table = [
         [
             one_line(row.spec, 40),
@@ -87,20 +88,43 @@ def _table(rows: Sequence[Row], records: Sequence[Record]) -> list[str]:
     heads = ["spec", "cases", "passed", "rate", "95 % interval", "needed", "gate"]
     align = ("left", "right", "right", "right", "right", "right", "left")
     lines = tabulate(table, heads, tablefmt="simple", colalign=align, disable_numparse=True)
-    counted = [
-        f"{name}: " + ", ".join(f"{n} {kind}" for kind, n in counter.most_common())
-        for name, counter in misses.items()
-        if counter
-    ]
-    return [*lines.split("\n"), *([""] if counted else []), *counted]
+    return lines.split("\n")
+
+
+def _by_kind(records: Sequence[Record]) -> list[str]:
+    """Of each spec, how many cases missed in which way, or were errors or skipped."""
+    kinds: dict[str, Counter[str]] = {}
+    for record in records:
+        if record["outcome"] != "pass":
+            kind = record["miss"] or record["outcome"]
+            kinds.setdefault(record["spec"], Counter())[kind] += 1
+    lines = []
+    for name, counts in kinds.items():
+        some = sorted(
+            set(counts) - set(_LAST), key=lambda kind: (-counts[kind], _KINDS.index(kind))
+        )
+        some += [kind for kind in _LAST if kind in counts]
+        lines.append(f"{name}: {', '.join(f'{counts[kind]} {kind}' for kind in some)}")
+    return lines
+
+
+def _unjudged(records: Sequence[Record]) -> list[str]:
+    names = sorted({record["spec"] for record in records if record.get("compare") == "tool"})
+    what = "argument values are not judged, only whether they fit the tool's schema"
+    return [f"{what}: {cut(', '.join(names))}"] if names else []
 
 
 def percent(part: int, whole: int) -> str:
-    """`16 of 20` as `80 %`; a rate that only looks whole when rounded keeps a decimal."""
+    """`16 of 20` as `80 %`; a rate that only looks whole when rounded keeps a decimal.
+
+    Never `0 %` or `100 %` unless it is none or all.
+    """
     if not whole:
         return "–"
     value = 100 * part / whole
-    return f"{value:.0f} %" if value == round(value) or whole < 20 else f"{value:.1f} %"
+    if value == round(value) or whole < 20:
+        return f"{value:.0f} %"
+    return f"{min(max(value, 0.1), 99.9):.1f} %"
 
 
 def interval_text(interval: tuple[float, float]) -> str:
@@ -108,13 +132,7 @@ def interval_text(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f} %"
 
 
-def needed_text(gate: Gate, needed: int | None, judged: int) -> str:
-    """What the gate asks for, in passes."""
-    bound = " (lower bound)" if gate.bound == "lower" else ""
-    return f"{needed if needed is not None else 'more than'} of {judged}{bound}"
-
-
-def _metrics_line(metrics: Mapping[str, Any]) -> str:
+def _metrics_lines(metrics: Mapping[str, Any]) -> list[str]:
     parts = []
     for key, name in (("tool_accuracy", "tool accuracy"), ("schema_valid_rate", "valid calls")):
         rate = metrics[key]
@@ -122,7 +140,7 @@ def _metrics_line(metrics: Mapping[str, Any]) -> str:
             parts.append(f"{name} {percent(rate['passed'], rate['n'])} (n {rate['n']})")
     if metrics["tc_cer"]["n"]:
         parts.append(f"TC-CER {metrics['tc_cer']['value']:.3f} (n {metrics['tc_cer']['n']})")
-    return ", ".join(parts)
+    return [", ".join(parts)] if parts else []
 
 
 def miss_line(record: Record) -> str:
@@ -133,14 +151,9 @@ def miss_line(record: Record) -> str:
     return f"{record['location']} {ident}: {kind}{critical}: {one_line(record['reason'], 160)}"
 
 
-def _misses(records: Sequence[Record]) -> list[str]:
-    shown = [record for record in records if record["outcome"] in ("fail", "error")]
-    return ["", *map(miss_line, shown), ""] if shown else [""]
-
-
-def _listing(head: str, records: Sequence[Record], cases: set[str]) -> list[str]:
+def _regressions(records: Sequence[Record], cases: set[str]) -> list[str]:
     chosen = [record for record in records if record["case"] in cases]
-    return [f"{head}: passed in the baseline: {miss_line(record)}" for record in chosen]
+    return [f"passed in the baseline, misses now: {record['case']}" for record in chosen]
 
 
 def case_text(record: Record, again: str = "") -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from harness.cases import Call, Json
 from harness.errors import printable
+
+_SIGNS: Final = frozenset(",:{}[]#\"'&*!|>%@`")
+_NO_TEXT: Final = re.compile(r"null|~|true|false|[-+]?[.\d][\d._]*(e[-+]?\d+)?", re.IGNORECASE)
+"""What YAML may read as another type than text."""
 
 WIDTH: Final = 200
 """Characters after which a value is cut in the middle."""
@@ -65,5 +70,13 @@ def expectation_text(written: Json) -> str:
 
 
 def _key(text: str) -> str:
-    plain = text and text.isprintable() and not set(text) & set(",:{}[]#\"'&*!|>%@`")
-    return text if plain and text == text.strip() else json.dumps(text, ensure_ascii=False)
+    """The text plain where YAML would read it so, else in quotes."""
+    plain = text.isprintable() and text == text.strip() and not set(text) & _SIGNS
+    other = not text or text[0] in "-?" or _NO_TEXT.fullmatch(text)
+    return text if plain and not other else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """In double quotes, what cannot be printed as an escape that YAML knows."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)

@@ -5,7 +5,7 @@ A back end is addressed by a text: `replay:FILE`, `mini`, a Hub id, a folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from harness.cases import Reply, Request
@@ -33,6 +33,7 @@ def backend_for(settings: Settings) -> Backend:
 
     Raises:
         UsageError: no model, or one that cannot be used.
+        BackendError: a model that cannot be had.
     """
     model = settings.model
     if model is None:
@@ -44,3 +45,17 @@ def backend_for(settings: Settings) -> Backend:
     from harness.backends.local_model import LocalModel
 
     return LocalModel(settings)
+
+
+def details_of(backend: Backend) -> Mapping[str, str]:
+    """How the back end runs its model, for the run log: device, precision; often nothing."""
+    from harness.backends.local_model import LocalModel
+
+    return backend.details if isinstance(backend, LocalModel) else {}
+
+
+def notes_of(backend: Backend) -> list[str]:
+    """What the summary should say of the back end, such as a reply cache that is not in use."""
+    from harness.backends.local_model import LocalModel
+
+    return backend.notes if isinstance(backend, LocalModel) else []

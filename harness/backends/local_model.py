@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,13 +21,16 @@ from harness.checkpoints import Checkpoint, find_checkpoint, fingerprint
 from harness.functiongemma import STOP_TOKENS
 from harness.options import Settings
 from harness.placement import Placement, place
+from harness.progress import is_watched
 from harness.reply_cache import ReplyCache
 
 DECODER: Final = "generate-1"
 """Names how replies are decoded; changed whenever that could change a reply."""
 
 CACHE_FILE: Final = "replies.sqlite"
+MEMO_FILE: Final = "memo.json"
 _RUN: Final = "PYTEST_XDIST_TESTRUNUID"
+_WAIT_SECONDS: Final = 1.0
 
 
 class LocalModel:
@@ -34,8 +40,11 @@ class LocalModel:
         assert settings.model is not None
         self.settings = settings
         self.checkpoint: Checkpoint = find_checkpoint(settings.model, settings.adapter)
-        self._memo = settings.home / "memo.json"
-        self._loaded: Any = None
+        self._problems: dict[str, None] = {}
+        self._memo = settings.home / MEMO_FILE
+        self._model: Any = None
+        if _RUN not in os.environ:
+            atexit.register(_sweep, os.getpid())
 
     @cached_property
     def placement(self) -> Placement:
@@ -48,6 +57,18 @@ class LocalModel:
         where = self.placement
         return f"{self.checkpoint.label}, {where.dtype} on {where.device} ({where.why})"
 
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What the label says, for the run log."""
+        return {"device": self.placement.device, "dtype": self.placement.dtype, "decoder": DECODER}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a summary should say besides the verdicts: why the cache is not in use."""
+        if not self._problems and not self.settings.no_cache:
+            self._open(self.settings.home)  # a process that asked nothing has not looked yet
+        return list(self._problems)
+
     @cached_property
     def fingerprint(self) -> str:
         """A digest of every file of the checkpoint."""
@@ -58,17 +79,19 @@ class LocalModel:
         cache = self._cache()
         keys = [self._key(request) for request in requests]
         waiting = dict(enumerate(keys))
-        yield from self._kept(cache, waiting)
-        if not waiting:
-            return
-        with self._owner(cache):
-            yield from self._kept(cache, waiting)  # by the owner before us
-            asked = list(waiting)
-            for place_, reply in self._made([requests[index] for index in asked]):
-                index = asked[place_]
-                if cache is not None:
-                    cache.put({keys[index]: reply})
-                yield index, reply
+        with ExitStack() as held:
+            told = False
+            while True:
+                yield from self._kept(cache, waiting)
+                if not waiting:
+                    break
+                if _own(cache, self.fingerprint, held):
+                    yield from self._kept(cache, waiting)  # by the owner before us
+                    yield from self._made(cache, requests, waiting)
+                    break
+                told = told or _tell_of_waiting()
+        if cache is not None and cache.problem:
+            self._problems[cache.problem] = None
 
     @staticmethod
     def _kept(cache: ReplyCache | None, waiting: dict[int, str]) -> Iterator[tuple[int, Reply]]:
@@ -78,39 +101,48 @@ class LocalModel:
                 del waiting[index]
                 yield index, kept[key]
 
-    def _made(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
-        if not requests:
+    def _made(
+        self, cache: ReplyCache | None, requests: Sequence[Request], waiting: dict[int, str]
+    ) -> Iterator[tuple[int, Reply]]:
+        if not waiting:
             return
-        from harness.backends.transformers import answer, load
+        from harness.backends.transformers import answer, load_encoder, load_model
 
-        self._loaded = self._loaded or load(self.checkpoint, self.placement)
-        yield from answer(
-            self._loaded,
-            requests,
+        encoder = load_encoder(self.checkpoint)
+
+        def model() -> Any:
+            if self._model is None:
+                self._model = load_model(self.checkpoint, self.placement, encoder)
+            return self._model
+
+        asked = list(waiting)
+        for batch in answer(
+            encoder,
+            model,
+            [requests[index] for index in asked],
             max_new_tokens=self.settings.max_new_tokens,
             batch_size=self.settings.batch_size,
-        )
+        ):
+            if cache is not None:
+                cache.put({waiting[asked[place_]]: reply for place_, reply in batch})
+            yield from ((asked[place_], reply) for place_, reply in batch)
 
     def _cache(self) -> ReplyCache | None:
         """The cache; without one, processes of one pytest-xdist run still share their replies."""
-        if not self.settings.no_cache:
-            cache = ReplyCache(self.settings.home / CACHE_FILE)
-            if cache.problem is None:
-                return cache
-        if _RUN in os.environ:
-            return ReplyCache(Path(tempfile.gettempdir()) / f"callgate-{os.environ[_RUN]}.sqlite")
+        cache = None if self.settings.no_cache else self._open(self.settings.home)
+        if cache is None and _RUN in os.environ:
+            cache = self._open(_shared_folder(os.getppid(), os.environ[_RUN]))
+        return cache
+
+    def _open(self, folder: Path) -> ReplyCache | None:
+        cache = ReplyCache(folder / CACHE_FILE)
+        if cache.problem is None:
+            return cache
+        self._problems[cache.problem] = None
         return None
 
-    @staticmethod
-    def _owner(cache: ReplyCache | None) -> AbstractContextManager[Any]:
-        """Held by the one process that may load the model; the others wait, and find replies."""
-        if cache is None:
-            return nullcontext()
-        from filelock import FileLock
-
-        return FileLock(cache.path.with_suffix(".lock"))
-
     def _key(self, request: Request) -> str:
+        libraries = ["torch", "transformers", *(["peft"] if self.checkpoint.adapter else [])]
         parts = {
             "model": self.fingerprint,
             "request": request.digest,
@@ -119,9 +151,49 @@ class LocalModel:
             "dtype": self.placement.dtype,
             "device": self.placement.device_type,
             "decoder": DECODER,
-            "versions": [_version("torch"), _version("transformers")],
+            "versions": [_version(name) for name in libraries],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _own(cache: ReplyCache | None, model: str, held: ExitStack) -> bool:
+    """Become the one process that may load the model; False: another is it, after a short wait.
+
+    The system frees the lock of a process that dies. Models share few locks: a collision only
+    makes one wait for the other. Where no lock can be had, everybody loads.
+    """
+    if cache is None:
+        return True
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(cache.path.with_name(f"owner-{model[0]}.lock"), timeout=_WAIT_SECONDS)
+    try:
+        held.enter_context(lock)
+    except Timeout:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _tell_of_waiting() -> bool:
+    if is_watched(sys.stderr):
+        sys.stderr.write("waiting for another run that asks this model …\n")
+    return True
+
+
+def _shared_folder(controller: int, run: str) -> Path:
+    """Where the workers of one pytest-xdist run share replies; its controller removes it."""
+    folder = Path(tempfile.gettempdir()) / f"callgate-{controller}-{run}"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _sweep(controller: int) -> None:
+    """Remove what the workers of this process shared: `--no-cache` leaves nothing behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"callgate-{controller}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _version(name: str) -> str | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from harness.cases import Reply, Request
+from harness.cases import Finish, Reply, Request
 from harness.errors import UsageError
+from harness.json_values import cut, shown
+from harness.redaction import MARK
 
-_MOST_PROBLEMS = 10
+_MOST_PROBLEMS: Final = 10
+_FINISHES: Final[Mapping[str, Finish]] = {"stop": "stop", "length": "length"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Replay:
-    """A back end that answers from a file."""
+    """A back end that answers from a file; `cut_off`: a run log without its footer."""
 
     path: str
     fingerprint: str
     lines: dict[str, Line]
+    cut_off: bool = False
 
     @property
     def label(self) -> str:
         """The file, and that nothing was asked."""
-        return f"replay:{self.path} (replies from a file)"
+        what = "a run that did not finish" if self.cut_off else "a file"
+        return f"replay:{self.path} (replies from {what})"
 
     @classmethod
     def read(cls, path: str) -> Replay:
-        """Read a replay file.
+        """Read a replay file. Of a run log, a last line cut off by a crash is left out.
 
         Raises:
             UsageError: the file is missing, or lines of it are no replies; names each line.
@@ -51,19 +56,21 @@ class Replay:
             raise UsageError(f"replay file {path}: cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
             raise UsageError(f"replay file {path}: not UTF-8 at byte {error.start}") from None
-        lines: dict[str, Line] = {}
+        reading = _Reading()
         problems: list[str] = []
-        for number, source in enumerate(text.split("\n"), start=1):
-            if source.strip():
-                try:
-                    _add(lines, number, source)
-                except ValueError as error:
-                    problems.append(f"{path}:{number}: {error}")
+        rows = text.split("\n")
+        for number, source in enumerate(rows, start=1):
+            try:
+                if source.strip():
+                    reading.add(number, source, whole=number < len(rows))
+            except ValueError as error:
+                problems.append(f"{path}:{number}: {error}")
         if problems:
             more = len(problems) - _MOST_PROBLEMS
-            shown = problems[:_MOST_PROBLEMS] + ([f"… and {more} more"] if more > 0 else [])
-            raise UsageError("the replay file cannot be used:\n" + "\n".join(shown))
-        return cls(path, hashlib.sha256(content).hexdigest()[:16], lines)
+            some = problems[:_MOST_PROBLEMS] + ([f"… and {more} more"] if more > 0 else [])
+            raise UsageError("the replay file cannot be used:\n" + "\n".join(some))
+        cut_off = "run" in reading.kinds and "end" not in reading.kinds
+        return cls(path, hashlib.sha256(content).hexdigest()[:16], reading.lines, cut_off)
 
     def replies(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         """Answer each request from the file; a missing or a stale line is an error reply."""
@@ -87,28 +94,66 @@ class Replay:
         return [case for case in self.lines if case not in cases]
 
 
-def _add(lines: dict[str, Line], number: int, source: str) -> None:
-    """Read one line into `lines`; ValueError says what is wrong with it."""
-    entry = _json(source)
-    if not isinstance(entry, dict):
-        raise ValueError(f"expected an object, found {type(entry).__name__}")
-    if entry.get("kind", "verdict") in ("run", "end") or entry.get("outcome") == "skip":
-        return
-    case, text, finish = entry.get("case"), entry.get("reply"), entry.get("finish") or "stop"
-    if not isinstance(case, str) or not case:
-        raise ValueError('expected "case": "SPEC::ID"')
-    error = None
+class _Reading:
+    """The lines read so far, and the kinds of a run log's lines that were met."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, Line] = {}
+        self.kinds: set[str] = set()
+
+    def add(self, number: int, source: str, *, whole: bool) -> None:
+        """Read one line; ValueError says what is wrong with it.
+
+        `whole`: a line break ends it. One without, of a run log, was cut off while written.
+        """
+        try:
+            entry = _json(source)
+        except ValueError:
+            if "run" in self.kinds and not whole:
+                return
+            raise
+        if not isinstance(entry, dict):
+            raise ValueError(f"expected an object, found {shown(entry, 80)}")
+        kind = entry.get("kind", "verdict")
+        if kind not in ("run", "verdict", "end"):
+            raise ValueError(f'expected "kind" to be that of a run log, found {shown(kind, 80)}')
+        self.kinds.add(kind)
+        if kind == "verdict" and entry.get("outcome") != "skip":
+            self._keep(_case(entry), _line(number, entry))
+
+    def _keep(self, case: str, line: Line) -> None:
+        before = self.lines.setdefault(case, line)
+        if before is not line and (before.reply, before.request) != (line.reply, line.request):
+            raise ValueError(f"{case} has another reply in line {before.number}; keep one of them")
+
+
+def _case(entry: Mapping[str, Any]) -> str:
+    case = entry.get("case")
+    if isinstance(case, str) and case:
+        return case
+    found = f", found {shown(case, 80)}" if "case" in entry else ""
+    raise ValueError(f'expected "case": "SPEC::ID"{found}')
+
+
+def _line(number: int, entry: Mapping[str, Any]) -> Line:
+    case, text, request = entry["case"], entry.get("reply"), entry.get("request")
+    finish = _FINISHES.get("stop" if entry.get("finish") is None else str(entry["finish"]))
+    if finish is None:
+        found = shown(entry["finish"], 80)
+        raise ValueError(f'{case}: expected "finish" to be stop or length, found {found}')
+    if request is not None and not isinstance(request, str):
+        found = shown(request, 80)
+        raise ValueError(f'{case}: expected "request" to be a digest, found {found}')
     if text is None and entry.get("outcome") == "error":
-        error = f"the recorded run had an error here: {entry.get('reason') or 'no reason given'}"
-    elif not isinstance(text, str):
-        raise ValueError(f'{case}: expected "reply" to be a text, found {text!r:.80}')
-    if finish not in ("stop", "length"):
-        raise ValueError(f'{case}: expected "finish" to be stop or length, found {finish!r:.80}')
-    request = entry.get("request")
-    line = Line(number, Reply(text or "", finish=finish, error=error), request)
-    before = lines.setdefault(case, line)
-    if before is not line and before.reply != line.reply:
-        raise ValueError(f"{case} has another reply in line {before.number}; keep one of them")
+        why = cut(str(entry.get("reason") or "no reason given"))
+        return Line(number, Reply("", error=f"the recorded run had an error here: {why}"), request)
+    if not isinstance(text, str):
+        found = shown(text, 80) if "reply" in entry else "nothing"
+        raise ValueError(f'{case}: expected "reply" to be a text, found {found}')
+    if entry.get("redacted") is True and MARK in text:
+        reason = "the recorded reply is not whole: a secret of the environment was taken out of it"
+        return Line(number, Reply("", error=reason), request)
+    return Line(number, Reply(text, finish=finish), request)
 
 
 def _json(source: str) -> Any:
@@ -118,3 +163,5 @@ def _json(source: str) -> Any:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except ValueError:
+        raise ValueError("not JSON: a number of too many digits") from None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 from harness.cases import Finish, Reply, Request
 from harness.checkpoints import MISSING_LIBRARIES, Checkpoint
@@ -14,17 +15,24 @@ from harness.errors import BackendError
 from harness.functiongemma import STOP_TOKENS
 from harness.placement import Placement
 
-if TYPE_CHECKING:
-    import torch
+_BATCH: Final = {"cpu": (16, 16_384), "cuda": (64, 262_144)}
+"""Prompts and prompt tokens at a time by device type; others as on a CPU."""
+_OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
+
+Numbered = tuple[int, Reply]
+"""The index of a request, and its reply."""
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A model ready to answer: `stop_ids` end a reply; `rows` is the height of its embedding."""
+class Encoder:
+    """Requests to token ids and back: a tokenizer, and the limits of the model it belongs to.
 
-    model: Any
+    `stop_ids` end a reply, `context` is in tokens, `rows` the height of the embedding.
+    """
+
     tokenizer: Any
     stop_ids: tuple[int, ...]
+    bos_id: int | None
     pad_id: int
     context: int
     rows: int
@@ -38,45 +46,96 @@ class Prompt:
     ids: tuple[int, ...]
 
 
-def load(checkpoint: Checkpoint, placement: Placement) -> Loaded:
-    """Load the model, its adapter and its tokenizer.
+def load_encoder(checkpoint: Checkpoint) -> Encoder:
+    """Load the tokenizer and the limits of the model; the weights stay on the disk.
 
     Raises:
-        BackendError: the folder holds no such model, or no FunctionGemma tokenizer.
+        BackendError: the folder holds no model, or no FunctionGemma tokenizer.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     transformers = _library()
     folder = str(checkpoint.folder)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype="float32" if checkpoint.adapter else placement.torch_dtype(),
-            use_safetensors=True,
-            trust_remote_code=False,
+        with warnings.catch_warnings(action="ignore"):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            return encoder_for(tokenizer, config, checkpoint.name)
+    except BackendError:
+        raise
+    except Exception as error:
+        # Not narrower: tokenizers and safetensors raise errors of their own, Exception itself too.
+        raise BackendError(
+            f"model {checkpoint.name} cannot be loaded: {_first_line(error)}"
+        ) from None
+
+
+def encoder_for(tokenizer: Any, config: Any, name: str) -> Encoder:
+    """The encoder of a tokenizer and a model's configuration.
+
+    Raises:
+        BackendError: the tokenizer is not FunctionGemma's: a stop token is none of its tokens.
+    """
+    known = tokenizer.get_vocab()
+    missing = [token for token in STOP_TOKENS if token not in known]
+    if missing:
+        raise BackendError(
+            f"model {name}: its tokenizer lacks {', '.join(missing)}, so it is not "
+            "FunctionGemma's; callgate doctor compares the two"
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise BackendError(f"model {checkpoint.name} cannot be loaded: {reason}") from None
+    text_config = config.get_text_config()
+    return Encoder(
+        tokenizer,
+        stop_ids=tuple(known[token] for token in STOP_TOKENS),
+        bos_id=known.get("<bos>", tokenizer.bos_token_id),
+        pad_id=tokenizer.pad_token_id or 0,
+        context=text_config.max_position_embeddings,
+        rows=text_config.vocab_size,
+    )
+
+
+def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -> Any:
+    """Load the weights, fold the adapter in, and put the model where it will run.
+
+    Raises:
+        BackendError: the weights do not fit the model, or the model does not fit the device.
+    """
+    transformers = _library()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            model, info = transformers.AutoModelForCausalLM.from_pretrained(
+                str(checkpoint.folder),
+                dtype="float32" if checkpoint.adapter else placement.torch_dtype(),
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except Exception as error:
+        # Not narrower: see load_encoder.
+        raise BackendError(
+            f"model {checkpoint.name} cannot be loaded: {_first_line(error)}"
+        ) from None
+    if info["missing_keys"]:
+        some = ", ".join(sorted(info["missing_keys"])[:3])
+        raise BackendError(
+            f"model {checkpoint.name} cannot be loaded: its files lack "
+            f"{len(info['missing_keys'])} of its weights ({some}, …)"
+        )
     if checkpoint.adapter:
         model = _merged(model, checkpoint)
-    model = model.to(device=placement.device, dtype=placement.torch_dtype()).eval()
-    loaded = Loaded(
-        model,
-        tokenizer,
-        _stop_ids(tokenizer, checkpoint),
-        pad_id=tokenizer.pad_token_id or 0,
-        context=model.config.max_position_embeddings,
-        rows=model.get_input_embeddings().weight.shape[0],
-    )
-    model.generation_config = _greedy(loaded)
-    return loaded
+    try:
+        model = model.to(device=placement.device, dtype=placement.torch_dtype())
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts that it has it
+        raise BackendError(
+            f"model {checkpoint.name} cannot be put on {placement.device}: {_first_line(error)}"
+        ) from None
+    return decode_greedily(model, encoder)
 
 
 def _library() -> Any:
     """The transformers library, quiet; untyped, as its published types are for its own use."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        import transformers
+        with warnings.catch_warnings(action="ignore"):
+            import transformers
     except ImportError:
         raise BackendError(MISSING_LIBRARIES) from None
     library: Any = transformers
@@ -87,44 +146,44 @@ def _library() -> Any:
 
 def _merged(model: Any, checkpoint: Checkpoint) -> Any:
     """The model with its adapter folded in, in float32: bfloat16 would round the sum away."""
+    folder = str(checkpoint.adapter)
     try:
         from peft import PeftModel
     except ImportError:
         raise BackendError(MISSING_LIBRARIES) from None
     try:
-        return PeftModel.from_pretrained(model, str(checkpoint.adapter)).merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise BackendError(f"adapter {checkpoint.adapter} does not fit: {reason}") from None
+        with warnings.catch_warnings(record=True, action="always") as said:
+            adapted = PeftModel.from_pretrained(model, folder, torch_device="cpu")
+        # PEFT only warns of an adapter whose weights are not there, and answers without them.
+        lacking = [str(w.message) for w in said if "missing adapter keys" in str(w.message)]
+        if lacking:
+            raise ValueError(lacking[0][:200])
+        return adapted.merge_and_unload()
+    except Exception as error:
+        # Not narrower: what cannot be merged fails in as many ways as there are kinds of adapters.
+        raise BackendError(f"adapter {folder} does not fit: {_first_line(error)}") from None
 
 
-def _stop_ids(tokenizer: Any, checkpoint: Checkpoint) -> tuple[int, ...]:
-    """The ids of the stop tokens, found by their text; each must be one token."""
-    known = tokenizer.get_vocab()
-    missing = [token for token in STOP_TOKENS if token not in known]
-    if missing:
-        raise BackendError(
-            f"model {checkpoint.name}: its tokenizer lacks {', '.join(missing)}, so it is not "
-            "FunctionGemma's; callgate doctor compares the two"
-        )
-    return tuple(known[token] for token in STOP_TOKENS)
-
-
-def _greedy(loaded: Loaded) -> Any:
-    """A generation config that inherits nothing: checkpoints ship ones that sample."""
-    return _library().GenerationConfig(
+def decode_greedily(model: Any, encoder: Encoder) -> Any:
+    """Give a model a generation config that inherits nothing: checkpoints ship ones that sample."""
+    model.generation_config = _library().GenerationConfig(
         do_sample=False,
         num_beams=1,
-        eos_token_id=list(loaded.stop_ids),
-        pad_token_id=loaded.pad_id,
-        bos_token_id=loaded.tokenizer.bos_token_id,
+        eos_token_id=list(encoder.stop_ids),
+        pad_token_id=encoder.pad_id,
+        bos_token_id=encoder.bos_id,
         use_cache=True,
     )
+    return model.eval()
 
 
-def render(loaded: Loaded, request: Request) -> str:
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
+
+
+def render(encoder: Encoder, request: Request) -> str:
     """The prompt as text, by the model's own chat template."""
-    text: str = loaded.tokenizer.apply_chat_template(
+    text: str = encoder.tokenizer.apply_chat_template(
         [dict(message) for message in request.messages],
         tools=[tool.declaration() for tool in request.tools] or None,
         add_generation_prompt=True,
@@ -133,89 +192,118 @@ def render(loaded: Loaded, request: Request) -> str:
     return text
 
 
-def tokenize(loaded: Loaded, request: Request, max_new_tokens: int) -> tuple[int, ...]:
+def tokenize(encoder: Encoder, request: Request, max_new_tokens: int) -> tuple[int, ...]:
     """The prompt's token ids, `<bos>` once and first.
 
     Raises:
         BackendError: the template refuses the conversation, or the prompt does not fit.
     """
-    from jinja2 import TemplateError
-
     try:
-        text = render(loaded, request)
-    except (TemplateError, TypeError, ValueError, KeyError) as error:
-        raise BackendError(f"the model's chat template refuses this case: {error}") from None
-    ids = tuple(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
-    bos = loaded.tokenizer.bos_token_id
-    if ids[:1] != (bos,):
-        ids = (bos, *ids)
-    if max(ids) >= loaded.rows:
+        text = render(encoder, request)
+    except Exception as error:
+        # Not narrower: the template is the model's, and may raise whatever Python does.
         raise BackendError(
-            f"the prompt holds token {max(ids)}, and the model's embedding has {loaded.rows} rows"
+            f"the model's chat template refuses this case: {_first_line(error)}"
+        ) from None
+    ids = tuple(encoder.tokenizer(text, add_special_tokens=False)["input_ids"])
+    if encoder.bos_id is not None and ids[:1] != (encoder.bos_id,):
+        ids = (encoder.bos_id, *ids)
+    highest = max(ids, default=0)
+    if highest >= encoder.rows:
+        token = encoder.tokenizer.convert_ids_to_tokens(highest)
+        raise BackendError(
+            f"the prompt holds {token!r}, which is token {highest}; the model's embedding has "
+            f"{encoder.rows} rows, so it cannot read it"
         )
-    if len(ids) + max_new_tokens > loaded.context:
+    if len(ids) + max_new_tokens > encoder.context:
         raise BackendError(
             f"the prompt has {len(ids)} tokens; with {max_new_tokens} for the reply it does not "
-            f"fit the model's context of {loaded.context}, and callgate never cuts a prompt"
+            f"fit the model's context of {encoder.context}, and callgate never cuts a prompt"
         )
     return ids
 
 
 def answer(
-    loaded: Loaded, requests: Sequence[Request], *, max_new_tokens: int, batch_size: int | None
-) -> Iterator[tuple[int, Reply]]:
-    """Each request's index with its reply, longest prompts first."""
+    encoder: Encoder,
+    model: Callable[[], Any],
+    requests: Sequence[Request],
+    *,
+    max_new_tokens: int,
+    batch_size: int | None = None,
+) -> Iterator[list[Numbered]]:
+    """Each request's index with its reply, batch by batch, longest prompts first.
+
+    `model` is called when the first prompt is ready: requests that all are errors need no weights.
+
+    Raises:
+        BackendError: the model broke.
+    """
     prompts: list[Prompt] = []
     for index, request in enumerate(requests):
         try:
-            prompts.append(Prompt(index, tokenize(loaded, request, max_new_tokens)))
+            prompts.append(Prompt(index, tokenize(encoder, request, max_new_tokens)))
         except BackendError as error:
-            yield index, Reply("", error=str(error))
+            yield [(index, Reply("", error=str(error)))]
     prompts.sort(key=lambda prompt: -len(prompt.ids))
-    size = batch_size or (64 if loaded.model.device.type == "cuda" else 16)
+    most = batch_size
     while prompts:
+        longest = len(prompts[0].ids)
+        batch = prompts[: _batch_length(model().device.type, longest, batch_size, most)]
         try:
-            replies = _generate(loaded, prompts[:size], max_new_tokens)
-        except RuntimeError as error:
-            if "out of memory" not in str(error).lower() or size == 1:
-                raise BackendError(f"the model broke: {str(error).splitlines()[0]}") from None
-            size = max(1, size // 2)
-            continue
-        yield from replies
-        prompts = prompts[size:]
+            replies = _generate(encoder, model(), batch, max_new_tokens)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise BackendError(f"the model broke: {_first_line(error)}") from None
+            if len(batch) > 1:
+                most = len(batch) // 2
+                continue
+            reason = f"out of memory on a prompt of {longest} tokens, alone in its batch"
+            replies = [(batch[0].index, Reply("", error=reason))]
+        yield replies
+        prompts = prompts[len(batch) :]
+
+
+def _batch_length(device_type: str, longest: int, asked: int | None, most: int | None) -> int:
+    """How many prompts go at a time; `most` is what memory was found to hold."""
+    prompts, tokens = _BATCH.get(device_type, _BATCH["cpu"])
+    fits = asked or min(prompts, max(1, tokens // longest))
+    return min(fits, most or fits)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
 
 
 def _generate(
-    loaded: Loaded, prompts: Sequence[Prompt], max_new_tokens: int
-) -> list[tuple[int, Reply]]:
+    encoder: Encoder, model: Any, prompts: Sequence[Prompt], max_new_tokens: int
+) -> list[Numbered]:
     """One left-padded batch through `generate`."""
     import torch
 
     started = time.perf_counter()
     width = max(len(prompt.ids) for prompt in prompts)
-    device = loaded.model.device
-    ids = torch.tensor(
-        [[loaded.pad_id] * (width - len(p.ids)) + list(p.ids) for p in prompts], device=device
-    )
-    mask = torch.tensor(
-        [[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in prompts], device=device
-    )
-    with torch.inference_mode():
-        made = loaded.model.generate(ids, attention_mask=mask, max_new_tokens=max_new_tokens)
+    pads = [width - len(prompt.ids) for prompt in prompts]
+    rows = [[encoder.pad_id] * n + list(p.ids) for n, p in zip(pads, prompts, strict=True)]
+    seen = [[0] * n + [1] * len(p.ids) for n, p in zip(pads, prompts, strict=True)]
+    ids = torch.tensor(rows, device=model.device)
+    mask = torch.tensor(seen, device=model.device)
+    with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
+        made = model.generate(ids, attention_mask=mask, max_new_tokens=max_new_tokens)
+    new = made[:, width:].tolist()
     seconds = (time.perf_counter() - started) / len(prompts)
     return [
-        (prompt.index, _reply(loaded, prompt, row, seconds))
-        for prompt, row in zip(prompts, made[:, width:], strict=True)
+        (prompt.index, _reply(encoder, prompt, row, seconds))
+        for prompt, row in zip(prompts, new, strict=True)
     ]
 
 
-def _reply(loaded: Loaded, prompt: Prompt, row: torch.Tensor, seconds: float) -> Reply:
+def _reply(encoder: Encoder, prompt: Prompt, ids: list[int], seconds: float) -> Reply:
     """A row of new ids as a reply, cut behind its stop token."""
-    ids = row.tolist()
-    end = next((place for place, token in enumerate(ids) if token in loaded.stop_ids), None)
+    end = next((place for place, token in enumerate(ids) if token in encoder.stop_ids), None)
     finish: Finish = "length" if end is None else "stop"
     ids = ids if end is None else ids[: end + 1]
-    text = loaded.tokenizer.decode(
+    text = encoder.tokenizer.decode(
         ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
     )
     return Reply(text, finish, None, len(prompt.ids), len(ids), seconds)

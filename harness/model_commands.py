@@ -1,0 +1,113 @@
+"""What `callgate doctor` and `callgate cache` do; each gives its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from harness.backends.local_model import CACHE_FILE, MEMO_FILE
+from harness.errors import BackendError, UsageError
+from harness.options import NO_MODEL, OPTIONS, Settings, resolve
+from harness.reply_cache import MOST_BYTES, ReplyCache
+
+DIFFERS: Final = 1
+_MEGABYTE: Final = 1024 * 1024
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """`callgate doctor`: what would run where, and whether the model is FunctionGemma's kind.
+
+    0: it is; 1: it differs; 3, as BackendError: it cannot be had or run; 2: no model is named.
+    The options and the versions are shown in every case.
+    """
+    from harness.doctor import option_lines, version_line
+
+    settings = resolve({option.name: getattr(given, option.name) for option in OPTIONS})
+    try:
+        return _examined(settings)
+    finally:
+        found = [*option_lines(settings), "", version_line()]
+        if settings.model is None or not settings.model.startswith("replay:"):
+            found.append(_cache_line(settings))
+        _print(found)
+
+
+def _examined(settings: Settings) -> int:
+    """Print what the model is and where it would run."""
+    from harness.backends.replay import Replay
+    from harness.checkpoints import find_checkpoint
+    from harness.doctor import check_lines, examine
+    from harness.placement import place
+
+    if settings.model is None:
+        raise UsageError(NO_MODEL)
+    if settings.model.startswith("replay:"):
+        replay = Replay.read(settings.model.removeprefix("replay:"))
+        _print([f"{replay.label}: {_count(len(replay.lines), 'reply')}, no model to examine", ""])
+        return 0
+    checkpoint = find_checkpoint(settings.model, settings.adapter)
+    checks = examine(checkpoint)
+    _print([f"model: {checkpoint.label}", "", *check_lines(checks), ""])
+    where = place(settings, settings.home / MEMO_FILE, again=True)
+    _print([f"would run in {where.dtype} on {where.device} ({where.why})", ""])
+    return DIFFERS if any(check.good is False for check in checks) else 0
+
+
+def _cache_line(settings: Settings) -> str:
+    path = settings.home / CACHE_FILE
+    if settings.no_cache:
+        return "reply cache: off"
+    if not path.exists():
+        return f"reply cache: {path}: nothing kept yet"
+    return _kept(ReplyCache(path))
+
+
+def cache(given: argparse.Namespace) -> int:
+    """`callgate cache`: how many replies are kept; `--prune` forgets those used longest ago."""
+    settings = resolve({})
+    path = settings.home / CACHE_FILE
+    if not path.exists():
+        _print([f"reply cache: {path}: nothing kept yet"])
+        return 0
+    kept = ReplyCache(path)
+    if given.prune is not None and kept.problem is None:
+        gone = kept.prune(int(given.prune * _MEGABYTE))
+        _print([f"forgotten: {_count(gone, 'reply')}"])
+    line = _kept(kept)
+    if kept.problem:
+        raise BackendError(kept.problem)
+    _print([line])
+    return 0
+
+
+def megabytes(text: str) -> float:
+    """A number of megabytes from 0; ValueError for anything else."""
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError
+    return number
+
+
+BOUND: Final = MOST_BYTES / _MEGABYTE
+"""The size, in megabytes, that the cache is kept under by itself."""
+
+
+def _kept(cache: ReplyCache) -> str:
+    replies, size = cache.size()
+    if cache.problem:
+        return cache.problem
+    return (
+        f"reply cache: {cache.path}: {_count(replies, 'reply')}, {size / _MEGABYTE:.1f} MB "
+        f"of at most {BOUND:.0f} MB"
+    )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what if n == 1 else what.replace('reply', 'replies')}"
+
+
+def _print(lines: Sequence[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
