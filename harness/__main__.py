@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness import commands
+    from harness import commands, model_commands
 
     parser = argparse.ArgumentParser(
         prog="callgate", description="Gates on FunctionGemma's calls, from policies in YAML."
@@ -52,6 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("case", metavar="CASE", help="SPEC::ID or PATH::ID")
     _add_options(show)
     show.set_defaults(command=commands.show)
+
+    doctor = sub.add_parser("doctor", help="what would run where, and whether it is FunctionGemma")
+    _add_options(doctor)
+    doctor.set_defaults(command=model_commands.doctor)
+
+    cache = sub.add_parser("cache", help="the replies that are kept: how many, how much")
+    cache.add_argument(
+        "--prune",
+        nargs="?",
+        type=model_commands.megabytes,
+        const=model_commands.BOUND,
+        metavar="MEGABYTES",
+        help="forget the replies used longest ago until the rest fits (default: %(const).0f)",
+    )
+    cache.set_defaults(command=model_commands.cache)
     return parser
 
 

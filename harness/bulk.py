@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.backends import Backend
+from harness.backends import Backend, details_of
 from harness.cases import Spec
-from harness.gate_session import foreign_note
+from harness.footnotes import footnotes
 from harness.gating import Decision, decide
 from harness.options import Settings
+from harness.redaction import secrets
 from harness.run import verdicts
 from harness.run_log import RunLog, digests, header, read_log, record_of
 from harness.summary import row_of, summary_lines
@@ -31,16 +32,15 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
     A spec without a case in the split has no decision, only its line in the summary.
     """
     baseline = read_log(settings.baseline) if settings.baseline else None
-    footnotes = []
-    if baseline and baseline.end is None:
-        footnotes.append(f"baseline {baseline.path}: that run did not finish")
-    first = header(settings, backend.label, backend.fingerprint, digests(specs))
+    hidden = secrets()
+    details = details_of(backend)
+    first = header(settings, backend.label, backend.fingerprint, digests(specs), details)
     log = RunLog(first, settings.run_log, settings.home)
     cases = [case for spec in specs for case in spec.in_split(settings.split)]
     records: dict[str, list[dict[str, Any]]] = {spec.name: [] for spec in specs}
     try:
         for verdict in verdicts(cases, backend):
-            record = record_of(verdict)
+            record = record_of(verdict, hidden)
             records[verdict.case.spec].append(record)
             log.add(record)
     except BaseException:  # Ctrl-C too: without a footer, the log says that it is not whole
@@ -60,11 +60,11 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
     ]
     decisions = tuple(decision for decision in every_decision if decision.total)
     every = [record for spec in specs for record in records[spec.name]]
-    footnotes += foreign_note(backend, {case.ref for spec in specs for case in spec.cases})
-    footnotes += [*log.problems, *(f"run log: {path}" for path in log.paths)]
-    if not any(decision.tally.judged for decision in decisions):
-        footnotes.append("nothing was judged")
+    judged = sum(decision.tally.judged for decision in decisions)
+    notes = footnotes(backend, specs, log, judged)
+    if baseline and baseline.end is None:
+        notes.insert(0, f"baseline {baseline.path}: that run did not finish")
     none = f"no case is {settings.split}"
     rows = [row_of(decision, None if decision.total else none) for decision in every_decision]
-    lines = summary_lines(backend.label, settings.split, rows, every, footer, footnotes)
+    lines = summary_lines(backend.label, settings.split, rows, every, footer, notes)
     return Judged(tuple(every), decisions, tuple(lines))

@@ -26,6 +26,8 @@ Finish = Literal["stop", "length"]
 SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
 DEVELOPER: Final = "You are a model that can do function calling with the following functions"
 """FunctionGemma's trigger sentence: the developer turn of a spec that writes none."""
+NO_MARKERS: Final = frozenset({"skip", "skipif", "xfail"})
+"""Tags that become no pytest markers: by these pytest itself would decide an outcome."""
 
 
 class Outcome(StrEnum):

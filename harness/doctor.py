@@ -262,7 +262,9 @@ def _embedding_rows(folder: Path) -> int | None:
             for name, tensor in header.items():
                 if name.endswith("embed_tokens.weight"):
                     return int(tensor["shape"][0])
-        except (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error):
+        except (OSError, struct.error, RecursionError):
+            continue
+        except (ValueError, TypeError, AttributeError, LookupError):  # JSON of another shape
             continue
     return None
 

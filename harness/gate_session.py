@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from harness.backends import Backend, backend_for
+from harness.backends import Backend, backend_for, details_of
 from harness.cases import Case, Spec, Verdict
 from harness.errors import CallgateError
+from harness.footnotes import footnotes
 from harness.gating import Decision, decide
 from harness.options import OPTIONS, Settings, flag
-from harness.run import verdicts
+from harness.progress import Stream
+from harness.redaction import secrets
+from harness.run import judged, replies
 from harness.run_log import Record, RunLog, digests, header, read_log, record_of
 from harness.summary import Row, case_text, miss_line, row_of, summary_lines
-from harness.wording import one_line
 
 _REPEATED: Final = ("model", "adapter", "split", "max_new_tokens", "device", "dtype")
 """The options that the command which runs a case again has to repeat."""
@@ -51,6 +53,7 @@ class GateSession:
         self._reported: dict[str, tuple[str, Record]] = {}  # SPEC::ID → node id, record
         self._gates: dict[str, Row] = {}
         self._footnotes: list[str] = []
+        self._secrets = secrets()
 
     # What is selected
 
@@ -79,7 +82,8 @@ class GateSession:
         """
         backend = self._asked()
         specs = digests([selection.spec for selection in self._selections.values()])
-        first = header(self.settings, backend.label, backend.fingerprint, specs)
+        details = details_of(backend)
+        first = header(self.settings, backend.label, backend.fingerprint, specs, details)
         self._log = RunLog(first, self.settings.run_log, self.settings.home)
 
     def _asked(self) -> Backend:
@@ -92,23 +96,35 @@ class GateSession:
                     self._footnotes.append(f"baseline {log.path}: that run did not finish")
         return self._backend
 
+    def ask(self, stream: Stream | None = None) -> None:
+        """Ask for all selected cases, and wait for the replies: no verdict comes before them.
+
+        Under pytest-xdist every worker asks; who waits for another to answer waits here, and
+        nobody who is judging keeps the model from the others.
+        """
+        chosen = self._chosen()
+        answers = list(replies(chosen, self._asked(), stream))
+        self._verdicts = judged(chosen, answers)
+
+    def _chosen(self) -> list[Case]:
+        return [case for one in self._selections.values() for case in one.chosen.values()]
+
     def record(self, case: Case) -> Record:
-        """The verdict of a selected case, waited for if need be.
+        """The verdict of a selected case; the first one waits for all replies.
 
         Raises:
             CallgateError: judging broke off before this case.
         """
         if self._verdicts is None:
-            chosen = [c for s in self._selections.values() for c in s.chosen.values()]
-            self._verdicts = verdicts(chosen, self._asked())
+            self.ask()
         while case.ref not in self._own:
-            verdict = next(self._verdicts, None)
+            verdict = next(self._verdicts or iter(()), None)
             if verdict is None:
                 raise CallgateError(
                     f"{case.location}: case {case.id} was not judged: callgate broke off before "
                     "it; the first error of this run says why"
                 )
-            self._own[verdict.case.ref] = record_of(verdict)
+            self._own[verdict.case.ref] = record_of(verdict, self._secrets)
         return self._own[case.ref]
 
     def decide(self, spec: Spec) -> Decision:
@@ -184,16 +200,11 @@ class GateSession:
         assert self._log is not None
         records = [record for _, record in self._reported.values()]
         backend = self._asked()
-        footnotes = self._footnotes + foreign_note(backend, self._all_refs())
-        footnotes += self._log.problems + [f"run log: {path}" for path in self._log.paths]
-        if not self.judged:
-            footnotes.append("nothing was judged")
-        rows = [self._row(selection.spec) for selection in self._selections.values()]
+        specs = [selection.spec for selection in self._selections.values()]
+        notes = self._footnotes + footnotes(backend, specs, self._log, self.judged)
+        rows = [self._row(spec) for spec in specs]
         metrics = self._log.metrics.footer(0)
-        return summary_lines(backend.label, self.settings.split, rows, records, metrics, footnotes)
-
-    def _all_refs(self) -> set[str]:
-        return {case.ref for s in self._selections.values() for case in s.spec.cases}
+        return summary_lines(backend.label, self.settings.split, rows, records, metrics, notes)
 
     def _row(self, spec: Spec) -> Row:
         """A decided gate's row, or one made of what was reported of the spec."""
@@ -202,14 +213,3 @@ class GateSession:
         records = [r for _, r in self._reported.values() if r["spec"] == spec.name]
         total = self.selection(spec).total
         return row_of(self._decide(spec, records), f"not asked: {len(records)} of {total}")
-
-
-def foreign_note(backend: Backend, refs: set[str]) -> list[str]:
-    """A warning for replies in a replay file that answer no case of the specs."""
-    from harness.backends.replay import Replay
-
-    foreign = backend.foreign(refs) if isinstance(backend, Replay) else []
-    if not foreign:
-        return []
-    names = ", ".join(map(one_line, foreign[:3])) + (", …" if len(foreign) > 3 else "")
-    return [f"warning: {len(foreign)} replies in the file answer no case of these specs: {names}"]

@@ -13,6 +13,7 @@ from typing import Final
 from harness.case_reading import WrittenCase
 from harness.cases import (
     NO_GOLD,
+    NO_MARKERS,
     AnyCall,
     Calls,
     Case,
@@ -278,6 +279,14 @@ def _gate_out_of_reach(whole: _Spec) -> Iterator[Problem]:
         yield whole.warning(path, "gate.bound", what, hint, code="gate")
 
 
+def _tags_without_markers(whole: _Spec) -> Iterator[Problem]:
+    """Tags named like marks by which pytest decides outcomes itself."""
+    for one in whole.written:
+        for tag in NO_MARKERS.intersection(one.case.tags):
+            what = f"the tag {shown(tag)} is a mark of pytest's own, so `-m {tag}` does not find it"
+            yield whole.about(one, what, "choose another word", code="tag")
+
+
 def _unused_variables(whole: _Spec) -> Iterator[Problem]:
     for place, node in enumerate(whole.notes.document.value["cases"]):
         if "each" in node:
@@ -312,6 +321,7 @@ _CHECKS: Final[tuple[Callable[[_Spec], Iterator[Problem]], ...]] = (
     _control_tokens,
     _gold_that_misses,
     _gate_out_of_reach,
+    _tags_without_markers,
     _unused_variables,
     _split_groups,
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +31,7 @@ from harness.spec_keys import (
 from harness.spec_nodes import Notes, Report, entries, fields, fits
 from harness.strict_yaml import read_yaml_file
 from harness.tool_lists import Toolbox, read_tools
+from harness.wording import shown_path
 
 SUFFIX: Final = ".spec.yaml"
 
@@ -107,13 +107,6 @@ def load_spec(file: Path, shown: str | None = None) -> LoadedSpec:
     `shown` is the path that problems and locations show; default `shown_path(file)`.
     """
     return _load(file, shown_path(file) if shown is None else shown, warn=True)
-
-
-def shown_path(file: Path) -> str:
-    """The path as people see it: relative to the current folder where below it."""
-    here = Path.cwd()
-    absolute = Path(os.path.normpath(here / file))
-    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
 
 
 def _load(file: Path, shown: str, *, warn: bool) -> LoadedSpec:

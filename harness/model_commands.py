@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from harness.backends.local_model import CACHE_FILE, MEMO_FILE
 from harness.errors import BackendError, UsageError
 from harness.options import NO_MODEL, OPTIONS, Settings, resolve
 from harness.reply_cache import MOST_BYTES, ReplyCache
+from harness.wording import shown_path
 
 DIFFERS: Final = 1
 _MEGABYTE: Final = 1024 * 1024
@@ -60,7 +62,7 @@ def _cache_line(settings: Settings) -> str:
     if settings.no_cache:
         return "reply cache: off"
     if not path.exists():
-        return f"reply cache: {path}: nothing kept yet"
+        return f"reply cache: {shown_path(path)}: nothing kept yet"
     return _kept(ReplyCache(path))
 
 
@@ -69,7 +71,7 @@ def cache(given: argparse.Namespace) -> int:
     settings = resolve({})
     path = settings.home / CACHE_FILE
     if not path.exists():
-        _print([f"reply cache: {path}: nothing kept yet"])
+        _print([f"reply cache: {shown_path(path)}: nothing kept yet"])
         return 0
     kept = ReplyCache(path)
     if given.prune is not None and kept.problem is None:
@@ -83,11 +85,12 @@ def cache(given: argparse.Namespace) -> int:
 
 
 def megabytes(text: str) -> float:
-    """A number of megabytes from 0; ValueError for anything else."""
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise ValueError
-    return number
+    """A number of megabytes from 0, as an argument of a command."""
+    with suppress(ValueError):
+        number = float(text)
+        if 0 <= number < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number of megabytes from 0, found {text!r}")
 
 
 BOUND: Final = MOST_BYTES / _MEGABYTE
@@ -99,7 +102,7 @@ def _kept(cache: ReplyCache) -> str:
     if cache.problem:
         return cache.problem
     return (
-        f"reply cache: {cache.path}: {_count(replies, 'reply')}, {size / _MEGABYTE:.1f} MB "
+        f"reply cache: {shown_path(cache.path)}: {_count(replies, 'reply')}, {size / _MEGABYTE:.1f} MB "
         f"of at most {BOUND:.0f} MB"
     )
 

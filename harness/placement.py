@@ -117,6 +117,6 @@ def _precision(settings: Settings, device: str, *, bf16: bool, why: str) -> Plac
     """Choose bfloat16 where the GPU has it; never float16, which Gemma 3's activations overflow."""
     if settings.dtype != "auto":
         return Placement(device, settings.dtype, f"{why}; precision asked for")
-    if device != "cpu" and not bf16:
+    if not device.startswith("cpu") and not bf16:
         why += "; no bfloat16 to rely on"
     return Placement(device, "bfloat16" if bf16 else "float32", why)

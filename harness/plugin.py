@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".spec.yaml"
 PREFIX: Final = "gate-"
-_OUTCOME_MARKS: Final = frozenset({"skip", "skipif", "xfail"})
-"""Markers by which pytest itself decides an outcome: as tags they would overrule the judge."""
 
 _session_key: pytest.StashKey[GateSession] = pytest.StashKey()
 _names_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # spec → its file
@@ -157,9 +155,11 @@ class CaseItem(_Item):
 
     def take(self, case: Case) -> None:
         """Bind the case; its tags become markers."""
+        from harness.cases import NO_MARKERS
+
         self.case = case
         for tag in case.tags:
-            if tag not in _OUTCOME_MARKS:
+            if tag not in NO_MARKERS:
                 _register(self.config, tag)
                 self.add_marker(tag)
 
@@ -272,6 +272,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if any(isinstance(item, _Item) for item in session.items):
         _start(config)
+        _gates(config).ask(_Screen(config))
 
 
 def _start(config: pytest.Config) -> None:
@@ -282,6 +283,29 @@ def _start(config: pytest.Config) -> None:
     except CallgateError as error:
         raise _usage_error(error) from None
     config.pluginmanager.register(Reporter(config), "callgate-reporter")
+
+
+class _Screen:
+    """The terminal that pytest reports to, past its capture of everything else."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._terminal = reporter is not None and bool(reporter.isatty)
+        self._writer = config.get_terminal_writer() if self._terminal else None
+
+    def isatty(self) -> bool:
+        """Whether somebody looks."""
+        return self._terminal
+
+    def write(self, text: str, /) -> None:
+        """Write without a line break."""
+        if self._writer is not None:
+            self._writer.write(text)
+
+    def flush(self) -> None:
+        """Show what was written."""
+        if self._writer is not None:
+            self._writer.flush()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,12 +6,25 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
 
-def watched(items: Iterable[T], total: int, what: str, stream: TextIO | None = None) -> Iterator[T]:
+class Stream(Protocol):
+    """What a line may be shown on."""
+
+    def write(self, text: str, /) -> object:
+        """Write the text."""
+
+    def flush(self) -> None:
+        """Show what was written."""
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+
+
+def watched(items: Iterable[T], total: int, what: str, stream: Stream | None = None) -> Iterator[T]:
     """Pass the items on, with a line that counts them while they come; default: on stderr.
 
     Nothing is written where the stream is no terminal or `CI` is set. The line appears after a
@@ -37,7 +50,7 @@ def watched(items: Iterable[T], total: int, what: str, stream: TextIO | None = N
             _show(stream, f"\r{'':<{width}}\r")
 
 
-def is_watched(stream: TextIO | None) -> bool:
+def is_watched(stream: Stream | None) -> bool:
     """Whether somebody looks at the stream: a terminal, and not one of a CI's."""
     try:
         return stream is not None and stream.isatty() and not os.environ.get("CI")
@@ -45,7 +58,7 @@ def is_watched(stream: TextIO | None) -> bool:
         return False
 
 
-def _show(stream: TextIO, text: str) -> None:
+def _show(stream: Stream, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()

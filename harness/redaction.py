@@ -16,10 +16,10 @@ _OURS: Final = frozenset({"kind", "split", "compare", "request", "finish", "outc
 _KEYS: Final = frozenset({"name", "arguments", "prompt", "completion", "value", "from"})
 """Keys inside the values of a log's line; with others gone, nobody could read it."""
 
-_Secrets = tuple[tuple[str, str], ...]
+Secrets = tuple[tuple[str, str], ...]
 
 
-def _secrets() -> _Secrets:
+def secrets() -> Secrets:
     """(value, name) of each variable whose name says that it is secret, longest value first."""
     found = {
         value: name
@@ -29,13 +29,13 @@ def _secrets() -> _Secrets:
     return tuple(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
 
-def redact(record: dict[str, Any]) -> dict[str, Any]:
+def redact(record: dict[str, Any], hidden: Secrets | None = None) -> dict[str, Any]:
     """The record without the secrets' values; `redacted: true` is added where one was found."""
-    secrets = _secrets()
-    if not secrets:
+    hidden = secrets() if hidden is None else hidden
+    if not hidden:
         return record
     cleaned = {
-        key: value if key in _OURS else _clean(value, secrets) for key, value in record.items()
+        key: value if key in _OURS else _clean(value, hidden) for key, value in record.items()
     }
     same = all(cleaned[key] is value for key, value in record.items())
     return record if same else {**cleaned, "redacted": True}
@@ -43,19 +43,19 @@ def redact(record: dict[str, Any]) -> dict[str, Any]:
 
 def redact_text(text: str) -> str:
     """The text without the secrets' values."""
-    return str(_clean(text, _secrets()))
+    return str(_clean(text, secrets()))
 
 
-def _clean(value: Any, secrets: _Secrets) -> Any:
+def _clean(value: Any, hidden: Secrets) -> Any:
     """The value without secrets: itself where it holds none."""
     if isinstance(value, str):
-        for secret, name in secrets:
+        for secret, name in hidden:
             if secret in value:
                 value = value.replace(secret, f"{MARK}{name}]")
         return value
     if isinstance(value, Mapping):
         pairs = {
-            key if key in _KEYS else _clean(key, secrets): _clean(held, secrets)
+            key if key in _KEYS else _clean(key, hidden): _clean(held, hidden)
             for key, held in value.items()
         }
         same = len(pairs) == len(value) and all(
@@ -63,6 +63,6 @@ def _clean(value: Any, secrets: _Secrets) -> Any:
         )
         return value if same else pairs
     if isinstance(value, list | tuple):
-        items = [_clean(item, secrets) for item in value]
+        items = [_clean(item, hidden) for item in value]
         return value if all(map(lambda a, b: a is b, items, value)) else items
     return value

@@ -15,6 +15,7 @@ from typing import Final
 
 from harness.cases import Finish, Reply
 from harness.memo import make_own_folder
+from harness.wording import shown_path
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 """From this size on, the replies used longest ago are forgotten, until half of it is left."""
@@ -61,7 +62,7 @@ class ReplyCache:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         broken = isinstance(error, sqlite3.DatabaseError) and type(error) is sqlite3.DatabaseError
         advice = "; delete the file" if broken else ""
-        self.problem = f"reply cache {self.path}: not in use: {reason}{advice}"
+        self.problem = f"reply cache {shown_path(self.path)}: not in use: {reason}{advice}"
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:

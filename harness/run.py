@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.backends import Backend
 from harness.cases import Case, Reply, Verdict
 from harness.errors import BackendError
 from harness.judging import judge, skipped
+from harness.progress import Stream, watched
 from harness.wording import cut
 
 
-def replies(cases: Sequence[Case], backend: Backend) -> Iterator[tuple[Case, Reply]]:
+def replies(
+    cases: Sequence[Case], backend: Backend, stream: Stream | None = None
+) -> Iterator[tuple[Case, Reply]]:
     """Each case that is not skipped, with its reply, in the order in which they come.
 
-    A back end that gives up or breaks makes every case it has not answered an error.
+    A back end that gives up or breaks makes every case it has not answered an error. Who watches
+    `stream` (default: stderr) sees how far they are.
     """
     asked = [case for case in cases if case.skip is None]
     waiting = dict(enumerate(asked))
     reason = "the back end gave no reply"
     try:
-        for index, reply in backend.replies([case.request for case in asked]):
+        made = backend.replies([case.request for case in asked])
+        for index, reply in watched(made, len(asked), "replies", stream):
             if index not in waiting:
                 reason = f"the back end answered request {index} twice, or was never asked it"
                 break
@@ -34,8 +39,13 @@ def replies(cases: Sequence[Case], backend: Backend) -> Iterator[tuple[Case, Rep
         yield case, Reply("", error=reason)
 
 
-def verdicts(cases: Sequence[Case], backend: Backend) -> Iterator[Verdict]:
+def judged(cases: Sequence[Case], answers: Iterable[tuple[Case, Reply]]) -> Iterator[Verdict]:
     """The verdict of every case: the skipped ones first, then as the replies come."""
     yield from (skipped(case) for case in cases if case.skip is not None)
-    for case, reply in replies(cases, backend):
+    for case, reply in answers:
         yield judge(case, reply)
+
+
+def verdicts(cases: Sequence[Case], backend: Backend) -> Iterator[Verdict]:
+    """Ask and judge: the skipped cases first, then as the replies come."""
+    return judged(cases, replies(cases, backend))

@@ -25,7 +25,7 @@ from harness.gold import gold_calls
 from harness.json_values import shown
 from harness.metrics import Metrics
 from harness.options import OPTIONS, Settings
-from harness.redaction import redact
+from harness.redaction import Secrets, redact
 from harness.wording import shown_path
 
 SCHEMA_VERSION: Final = 1
@@ -38,8 +38,11 @@ _KINDS: Final = ("run", "verdict", "end")
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 
 
-def record_of(verdict: Verdict) -> Record:
-    """A verdict as a line of the log; secrets of the environment are replaced."""
+def record_of(verdict: Verdict, hidden: Secrets | None = None) -> Record:
+    """A verdict as a line of the log, the secrets of the environment replaced.
+
+    `hidden` are those secrets; who makes many records finds them once.
+    """
     case, reply = verdict.case, verdict.reply
     record: Record = {
         "kind": "verdict",
@@ -72,7 +75,7 @@ def record_of(verdict: Verdict) -> Record:
     }
     if verdict.note:
         record["note"] = verdict.note
-    return redact(record)
+    return redact(record, hidden)
 
 
 def _expected(case: Case) -> list[Record]:
@@ -92,8 +95,18 @@ def _first_names(expect: Expectation) -> list[str]:
     return [] if isinstance(expect, NoCall) else _first_names(expect.options[0])
 
 
-def header(settings: Settings, label: str, fingerprint: str, specs: Mapping[str, str]) -> Record:
-    """The first line: what ran, with which settings, over which specs (name → digest)."""
+def header(
+    settings: Settings,
+    label: str,
+    fingerprint: str,
+    specs: Mapping[str, str],
+    details: Mapping[str, str] | None = None,
+) -> Record:
+    """The first line: what ran, with which settings, over which specs (name → digest).
+
+    `details` say how the model runs: device and precision, where there is one.
+    """
+    generation = {"max_new_tokens": settings.max_new_tokens, "do_sample": False}
     options = {
         option.name: {
             "value": getattr(settings, option.name),
@@ -108,7 +121,7 @@ def header(settings: Settings, label: str, fingerprint: str, specs: Mapping[str,
             "model": settings.model,
             "label": label,
             "fingerprint": fingerprint,
-            "generation": {"max_new_tokens": settings.max_new_tokens, "do_sample": False},
+            "generation": {**generation, **(details or {})},
             "versions": _versions(),
             "specs": dict(specs),
             "options": options,

@@ -157,20 +157,21 @@ def _regressions(records: Sequence[Record], cases: set[str]) -> list[str]:
 
 
 def case_text(record: Record, again: str = "") -> str:
-    """One case in full: where it is, what was asked, expected and got, and how to run it again."""
+    """One case in full: what was found, where it is, what was asked, and how to ask again."""
+    kind = record["miss"] or record["outcome"]
+    head = f"{kind}: {one_line(record['reason'], 1200)}" if record["reason"] else kind
     ident = record["case"].partition("::")[2]
     expected = one_line(expectation_text(record["written"]), 600)
     if record.get("compare") == "tool":
         expected += "  (written values are not judged: compare: tool)"
     rows = [
+        ("case", f"{ident}, {record['location']}"),
         ("prompt", one_line(record["prompt"], 600)),
         ("expected", expected),
         ("clause", record.get("clause") or ""),
-        ("verdict", f"{record['outcome']}{': ' + record['miss'] if record['miss'] else ''}"),
-        ("reason", one_line(record["reason"], 1200)),
         ("note", record.get("note", "")),
         ("reply", one_line(record["reply"] or "(none)", 1200)),
         ("again", again),
     ]
     body = "\n".join(f"  {name:<9} {text}" for name, text in rows if text)
-    return f"{record['location']}: case {ident}\n{body}"
+    return f"{head}\n{body}"

@@ -13,6 +13,7 @@ from harness.cases import Finish, Reply, Request
 from harness.errors import UsageError
 from harness.json_values import cut, shown
 from harness.redaction import MARK
+from harness.wording import shown_path
 
 _MOST_PROBLEMS: Final = 10
 _FINISHES: Final[Mapping[str, Finish]] = {"stop": "stop", "length": "length"}
@@ -70,7 +71,9 @@ class Replay:
             some = problems[:_MOST_PROBLEMS] + ([f"… and {more} more"] if more > 0 else [])
             raise UsageError("the replay file cannot be used:\n" + "\n".join(some))
         cut_off = "run" in reading.kinds and "end" not in reading.kinds
-        return cls(path, hashlib.sha256(content).hexdigest()[:16], reading.lines, cut_off)
+        return cls(
+            shown_path(Path(path)), hashlib.sha256(content).hexdigest()[:16], reading.lines, cut_off
+        )
 
     def replies(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         """Answer each request from the file; a missing or a stale line is an error reply."""

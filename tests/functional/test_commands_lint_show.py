@@ -160,11 +160,10 @@ SHOWN = f"""\
 model: replay:r.jsonl (replies from a file)
 
 {PROMPT}
-specs/s.spec.yaml:9: case one
+wrong_arguments: search: argument 'query': expected 'x', got 'y'
+  case      one, specs/s.spec.yaml:9
   prompt    Find x.
   expected  {{search: {{query: x}}}}
-  verdict   fail: wrong_arguments
-  reason    search: argument 'query': expected 'x', got 'y'
   reply     <start_function_call>call:search{{query:<escape>y<escape>}}<end_function_call>
   again     callgate show s::one --model replay:r.jsonl
 
@@ -195,10 +194,10 @@ def test_show_a_pass(callgate: Command, model: str) -> None:
     done = callgate("show", "s::two", "--model", model)
     assert done.returncode == 0
     assert done.stdout.endswith(
-        "specs/s.spec.yaml:10: case two\n"
+        "pass\n"
+        "  case      two, specs/s.spec.yaml:10\n"
         "  prompt    Hello.\n"
         "  expected  no_call\n"
-        "  verdict   pass\n"
         "  reply     Hello.<end_of_turn>\n"
         "  again     callgate show s::two --model replay:r.jsonl\n"
     )

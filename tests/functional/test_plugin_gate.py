@@ -112,11 +112,10 @@ def test_a_critical_miss_fails_by_itself(project: Any) -> None:
     assert ran.failures == "\n".join(
         [
             "___________________________________ desk::a ____________________________________",
-            "specs/desk.spec.yaml:8: case a",
+            "wrong_tool: expected find, got book",
+            "  case      a, specs/desk.spec.yaml:8",
             "  prompt    Question 0",
             "  expected  find  (written values are not judged: compare: tool)",
-            "  verdict   fail: wrong_tool",
-            "  reason    expected find, got book",
             "  reply     <start_function_call>call:book{room:3}<end_function_call>",
             "  again     pytest specs/desk.spec.yaml::a",
             "__________________________________ desk::gate __________________________________",
@@ -148,13 +147,12 @@ def test_errors_are_errors_and_keep_the_gate_from_passing(broken: Any) -> None:
 
 def test_an_error_says_what_broke(broken: Any) -> None:
     """The block of a case without a reply names the file that lacks it, and no traceback."""
-    assert broken.failures.splitlines()[:8] == [
+    assert broken.failures.splitlines()[:7] == [
         "__________________________ ERROR at setup of desk::b ___________________________",
-        "specs/desk.spec.yaml:9: case b",
+        "error: replies.jsonl holds no reply for desk::b",
+        "  case      b, specs/desk.spec.yaml:9",
         "  prompt    Question 1",
         "  expected  find  (written values are not judged: compare: tool)",
-        "  verdict   error",
-        "  reason    replies.jsonl holds no reply for desk::b",
         "  reply     (none)",
         "  again     pytest specs/desk.spec.yaml::b",
     ]
@@ -163,7 +161,7 @@ def test_an_error_says_what_broke(broken: Any) -> None:
 def test_replies_that_answer_no_case_are_a_warning(broken: Any) -> None:
     """A line of the replay file without a case is counted and named under the summary."""
     assert (
-        "warning: 1 replies in the file answer no case of these specs: desk::gone"
+        "warning: 1 reply in the file answers no case of these specs: desk::gone"
         in broken.summary.splitlines()
     )
 

@@ -67,7 +67,7 @@ def test_what_torch_found_is_kept(tmp_path: Path) -> None:
     """A device is looked for once: the second time nobody imports torch."""
     memo = tmp_path / "memo.json"
     found = place(settings(device="cpu:0"), memo)
-    assert found == Placement("cpu:0", "float32", "asked for; no bfloat16 to rely on")
+    assert found == Placement("cpu:0", "float32", "asked for")
     code = (
         "import sys; from pathlib import Path\n"
         "from harness.options import Settings; from harness.placement import place\n"

@@ -190,7 +190,7 @@ def _as_nobody(code: str, folder: Path) -> str:
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="rights are told otherwise here")
 @pytest.mark.parametrize("there", [True, False])
-def test_a_read_only_folder(there: bool) -> None:  # noqa: FBT001
+def test_a_read_only_folder(*, there: bool) -> None:
     """In a folder that may not be written, with a cache in it or without: not in use."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

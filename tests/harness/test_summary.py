@@ -152,12 +152,11 @@ def test_a_case_in_full() -> None:
     one |= {"prompt": "Say\nx.", "written": {"no_call": True, "says": "x"}, "clause": "c"}
     one |= {"reply": "y\x07", "note": "BFCL says so"}
     assert case_text(one, "callgate show s::a") == (
-        "specs/s.spec.yaml:7: case a\n"
+        "wrong_text: text: expected 'x', got 'y'\n"
+        "  case      a, specs/s.spec.yaml:7\n"
         "  prompt    Say\\nx.\n"
         "  expected  {no_call: true, says: x}  (written values are not judged: compare: tool)\n"
         "  clause    c\n"
-        "  verdict   fail: wrong_text\n"
-        "  reason    text: expected 'x', got 'y'\n"
         "  note      BFCL says so\n"
         "  reply     y\\x07\n"
         "  again     callgate show s::a"

@@ -1,0 +1,246 @@
+"""Models in real processes: the gate asks one, keeps its replies, and says what it cannot do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+QUIET = ("-p", "no:cacheprovider")
+SPEC = """\
+spec: desk
+tools:
+  - {name: find, parameters: {query: {type: string}}}
+gate: {pass_rate: 0}
+cases:
+"""
+NO_LIBRARIES = "import sys\nsys.modules['torch'] = sys.modules['transformers'] = None\n"
+LIST_IMPORTS = """\
+import os, sys
+def note(event, arguments):
+    if event == "import" and arguments[0] == "torch":
+        with open(os.environ["IMPORTS"], "a") as file:
+            file.write(f"{os.getpid()}\\n")
+sys.addaudithook(note)
+"""
+MISSING = "the libraries that run a model are not installed: pip install 'callgate[models]'"
+
+
+class Desk:
+    """A project whose model is the tiny one, with as many cases as asked for."""
+
+    def __init__(self, project: Any, model: Path) -> None:
+        self.project = project
+        self.model = model
+        project.settings(model=str(model), device="cpu", max_new_tokens=4)
+        self.cases(4)
+
+    def cases(self, n: int, *more: str) -> None:
+        """Write the spec."""
+        rows = [f"  - {{id: c{i}, prompt: Question {i}, expect: find}}" for i in range(n)]
+        self.project.write("specs/desk.spec.yaml", SPEC + "\n".join([*rows, *more, ""]))
+
+    def startup(self, code: str) -> dict[str, str]:
+        """The environment in which every python runs this code first."""
+        folder = self.project.write("startup/sitecustomize.py", code).parent
+        return {"PYTHONPATH": str(folder)}
+
+    def run(self, *args: str, env: dict[str, str] | None = None) -> Any:
+        """`callgate …`"""
+        return self.project.python("-m", "harness", *args, env=env)
+
+    def cached(self) -> list[bool]:
+        """Which replies of the last run's log came from the cache."""
+        return [line["cached"] for line in self.project.log() if line["kind"] == "verdict"]
+
+
+@pytest.fixture
+def desk(project: Any, tiny_model: Path) -> Desk:
+    """A project of the test's own."""
+    return Desk(project, tiny_model)
+
+
+@pytest.mark.slow
+def test_a_model_is_judged_and_its_replies_are_kept(desk: Desk) -> None:
+    """`callgate run` asks the model; `pytest` after it finds every reply kept, without torch."""
+    ran = desk.run("run")
+    assert (ran.code, ran.err) == (0, "")
+    where = "float32 on cpu (asked for)"
+    assert ran.out.startswith(f"model: {desk.model}, {where}; split: test\n")
+    assert desk.cached() == [False] * 4
+
+    without = desk.startup(NO_LIBRARIES)
+    again = desk.run("run", env=without)
+    assert (again.code, again.err, desk.cached()) == (0, "", [True] * 4)
+    under_pytest = desk.project.pytest(*QUIET, env=without)
+    assert (under_pytest.code, under_pytest.counts) == (0, "1 passed, 4 xfailed")
+    assert desk.cached() == [True] * 4
+    verdicts = [line["reply"] for line in desk.project.log() if line["kind"] == "verdict"]
+    assert len(set(verdicts)) > 1
+
+    desk.cases(5)
+    broken = desk.run("run", env=without)
+    assert broken.code == 3
+    assert f"c4: error: {MISSING}" in broken.out
+    assert sum(desk.cached()) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--gate-no-cache",)], ids=["cache", "no cache"])
+def test_workers_load_one_model(desk: Desk, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Of two workers and their controller one process imports torch; the other's are kept ones."""
+    pytest.importorskip("xdist")
+    desk.cases(8, f"  - {{id: long, prompt: {'word ' * 2000}, expect: find}}")
+    imports = tmp_path / "imports"
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    env = desk.startup(LIST_IMPORTS) | {"IMPORTS": str(imports), "TMPDIR": str(shared)}
+    ran = desk.project.pytest(*QUIET, "-n", "2", *options, env=env)
+    assert ran.counts.startswith("1 error, 8 xfailed") or ran.counts.startswith("8 xfailed, 2 err")
+    assert len(set(imports.read_text().split())) == 1
+    assert not list(shared.glob("callgate-*"))
+    assert (desk.project.root / ".callgate/replies.sqlite").exists() == (not options)
+    assert {True, False} >= set(desk.cached())
+
+
+@pytest.mark.slow
+def test_a_cache_that_cannot_be_used_stops_nothing(desk: Desk) -> None:
+    """Where callgate's own folder cannot be, the model is asked and judged all the same."""
+    desk.project.write("file", "")
+    ran = desk.run("run", env={"CALLGATE_DIR": "file/home"})
+    assert (ran.code, ran.err) == (0, "")
+    assert "Traceback" not in ran.out
+
+
+def test_a_model_that_cannot_be_had(desk: Desk) -> None:
+    """A missing model is said in words: exit 3 from `callgate run`, a usage error from pytest."""
+    ran = desk.run("run", "--model", "./nowhere")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("model './nowhere': no such folder, and no Hub id; a model is\n")
+    under_pytest = desk.project.pytest(*QUIET, "--gate-model", "nobody/nothing",
+                                       env={"HF_HUB_OFFLINE": "1", "HF_HOME": "hf"})  # fmt: skip
+    assert under_pytest.code == 4
+    assert under_pytest.err.startswith("ERROR: model nobody/nothing is not (or not wholly) in")
+
+
+# doctor
+
+
+def test_the_doctor_on_functiongemmas_kind(desk: Desk) -> None:
+    """Checks, device, options with origins, versions, cache: all there, exit 0, no torch."""
+    ran = desk.run("doctor", "--split", "dev", env=desk.startup(NO_LIBRARIES))
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[0] == f"model: {desk.model}"
+    assert "chat template   ok  renders FunctionGemma's bytes on all probes" in lines
+    assert "would run in float32 on cpu (asked for)" in lines
+    rows = [line.split() for line in lines]
+    assert ["split", "dev", "--split"] in rows
+    assert ["device", "cpu", "pyproject.toml"] in rows
+    assert ["dtype", "auto", "default"] in rows
+    assert lines[-1] == "reply cache: .callgate/replies.sqlite: nothing kept yet"
+
+
+def test_the_doctor_on_another_kind(desk: Desk, tiny: Path) -> None:
+    """A template that differs is exit 1, and the row says where."""
+    file = tiny / "chat_template.jinja"
+    file.write_text(file.read_text().replace("<start_of_turn>developer", "<start_of_turn>system"))
+    ran = desk.run("doctor", "--model", str(tiny))
+    assert ran.code == 1
+    assert "chat template   DIFFERS  renders 'system" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "error"),
+    [
+        (("--model", "./nowhere"), 3, "model './nowhere': no such folder, and no Hub id; a model"),
+        (("--model", "nobody/nothing"), 3, "model nobody/nothing is not (or not wholly) in the"),
+        (("--device", "banana"), 3, "device 'banana' cannot be used: "),
+        (("--model", "replay:nowhere.jsonl"), 2, "replay file nowhere.jsonl: cannot be read: "),
+        (("--dtype", "float16"), 2, "--dtype: expected auto, float32 or bfloat16, found 'float16'"),
+    ],
+)
+def test_the_doctor_on_what_cannot_be_had(
+    desk: Desk, options: tuple[str, ...], code: int, error: str
+) -> None:
+    """What cannot be had or run is told in words on stderr; the options are shown all the same."""
+    ran = desk.run("doctor", *options, env={"HF_HUB_OFFLINE": "1", "HF_HOME": "hf"})
+    assert ran.code == code
+    assert ran.err.startswith(error)
+    assert ("max-new-tokens" in ran.out) == (options[0] != "--dtype")
+
+
+def test_the_doctor_without_a_model(desk: Desk) -> None:
+    """No model is bad usage, and lists the choices."""
+    desk.project.settings()
+    ran = desk.run("doctor")
+    assert ran.code == 2
+    assert ran.err.startswith("no model is named, and none is built in; ")
+    assert "mini" in ran.err
+
+
+def test_the_doctor_on_a_replay_file(desk: Desk) -> None:
+    """Replies from a file have no model to examine."""
+    desk.project.answers(a="find", b="book")
+    ran = desk.run("doctor", "--model", "replay:replies.jsonl")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(
+        "replay:replies.jsonl (replies from a file): 2 replies, no model to examine\n"
+    )
+
+
+# cache
+
+
+def test_the_cache_command(desk: Desk) -> None:
+    """How many replies and bytes; `--prune 0` forgets them all, `--prune` only what is too much."""
+    from harness.cases import Reply
+    from harness.reply_cache import ReplyCache
+
+    assert desk.run("cache").out == "reply cache: .callgate/replies.sqlite: nothing kept yet\n"
+    cache = ReplyCache(desk.project.root / ".callgate/replies.sqlite")
+    cache.put({str(n): Reply("x" * 60_000) for n in range(10)})
+    kept = "reply cache: .callgate/replies.sqlite: 10 replies, 0.6 MB of at most 256 MB\n"
+    assert desk.run("cache").out == kept
+    assert desk.run("cache", "--prune").out == f"forgotten: 0 replies\n{kept}"
+    some = desk.run("cache", "--prune", "0.1").out
+    assert some == (
+        "forgotten: 9 replies\n"
+        "reply cache: .callgate/replies.sqlite: 1 reply, 0.1 MB of at most 256 MB\n"
+    )
+    assert desk.run("cache", "--prune", "0").out.startswith("forgotten: 1 reply\n")
+
+
+def test_the_cache_command_on_what_is_no_cache(desk: Desk) -> None:
+    """A file that is no database: exit 3, and what to do."""
+    desk.project.write(".callgate/replies.sqlite", "no database at all" * 100)
+    ran = desk.run("cache", "--prune")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == (
+        "reply cache .callgate/replies.sqlite: not in use: file is not a database; delete the "
+        "file\n"
+    )
+
+
+@pytest.mark.parametrize("size", ["-1", "x", "inf", "nan"])
+def test_a_size_that_is_none(desk: Desk, size: str) -> None:
+    """The bound is a number from 0."""
+    ran = desk.run("cache", f"--prune={size}")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1] == (
+        "callgate cache: error: argument --prune: expected a number of megabytes from 0, found "
+        f"{size!r}"
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal is something else here")
+@pytest.mark.slow
+def test_a_run_into_a_pipe_shows_no_progress(desk: Desk) -> None:
+    """Nothing of progress, downloads or libraries reaches a stderr that is no terminal."""
+    ran = desk.run("run", "--batch-size", "1")
+    assert ran.err == ""
+    assert "\r" not in ran.out
