@@ -101,10 +101,8 @@ def _kept(cache: ReplyCache) -> str:
     replies, size = cache.size()
     if cache.problem:
         return cache.problem
-    return (
-        f"reply cache: {shown_path(cache.path)}: {_count(replies, 'reply')}, {size / _MEGABYTE:.1f} MB "
-        f"of at most {BOUND:.0f} MB"
-    )
+    size_text = f"{size / _MEGABYTE:.1f} MB of at most {BOUND:.0f} MB"
+    return f"reply cache: {shown_path(cache.path)}: {_count(replies, 'reply')}, {size_text}"
 
 
 def _count(n: int, what: str) -> str:

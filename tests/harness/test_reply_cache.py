@@ -183,7 +183,7 @@ def _as_nobody(code: str, folder: Path) -> str:
         capture_output=True,
         text=True,
         check=True,
-        cwd="/",
+        cwd=folder,
     )
     return done.stdout
 
@@ -208,7 +208,7 @@ def test_a_read_only_folder(*, there: bool) -> None:
         folder.chmod(0o755)
         assert found == "{}"
         reason = "attempt to write a readonly database" if there else "unable to open database file"
-        assert problem == f"reply cache {folder / 'replies.sqlite'}: not in use: {reason}"
+        assert problem == f"reply cache replies.sqlite: not in use: {reason}"
 
 
 def test_a_full_disk(path: Path) -> None:
