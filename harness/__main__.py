@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=commands.show)
 
     doctor = sub.add_parser("doctor", help="what would run where, and whether it is FunctionGemma")
+    doctor.add_argument("paths", nargs="*", metavar="PATH", help="spec files for --exact")
+    doctor.add_argument(
+        "--exact",
+        action="store_true",
+        help="decode the cases of spec files together and one by one, and count differences",
+    )
     _add_options(doctor)
     doctor.set_defaults(command=model_commands.doctor)
 

@@ -47,6 +47,9 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
         log.abandon()
         raise
     footer = log.finish()
+    as_written = {case.ref: place for place, case in enumerate(cases)}
+    for of_spec in records.values():
+        of_spec.sort(key=lambda record: as_written[record["case"]])
     every_decision = [
         decide(
             spec.name,

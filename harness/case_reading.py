@@ -247,8 +247,11 @@ class _Reading:
     def _filled(self, part: str) -> Report:
         """A report whose paths may lie in keys that variables were filled into."""
 
-        def note(path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
-            self.report(written_path(self.node, (part, *path)), what, hint, key=key)
+        def note(
+            path: Path, what: str, hint: str = "", *, key: bool = False, unknown: bool = False
+        ) -> None:
+            place = written_path(self.node, (part, *path))
+            self.report(place, what, hint, key=key, unknown=unknown)
 
         return note
 

@@ -98,12 +98,15 @@ class Request:
     """What a backend gets for one case: the conversation so far and the declared tools.
 
     `messages` are mappings with `role` and `content` as chat templates take them, the developer
-    turn first. `case` names the case it was made for, and is no part of the digest.
+    turn first. `case` names the case it was made for, and `draft` is the text of the
+    reply to hope for, stop token included: a decoder that reads it ahead is quicker for it, and
+    replies the same. Neither is part of the digest.
     """
 
     case: str
     messages: tuple[Mapping[str, Json], ...]
     tools: tuple[Tool, ...]
+    draft: str | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -118,7 +121,9 @@ class Reply:
     """What came back for a request: the raw text, control tokens included.
 
     `finish` is "length" when the token limit ended it. `error` says why there is no reply; the
-    text is then empty. `prompt_tokens` and `completion_tokens` are None where nobody counted.
+    text is then empty. `prompt_tokens` and `completion_tokens` are None where nobody counted, as
+    are `forward_passes`, the passes of the model that this reply took part in, and
+    `draft_tokens`, the tokens of it that were read from a draft.
     """
 
     text: str
@@ -128,6 +133,8 @@ class Reply:
     completion_tokens: int | None = None
     seconds: float = 0.0
     cached: bool = False
+    forward_passes: int | None = None
+    draft_tokens: int | None = None
 
 
 class Matcher(Protocol):

@@ -91,6 +91,11 @@ def _folder(model: str) -> Path:
         folder = Path(model).expanduser()
         if folder.is_dir():
             return folder
+        if folder.is_file():
+            raise BackendError(
+                f"model {model!r} is a file: for the replies in it write replay:{model}; a model "
+                f"is\n{MODEL_CHOICES}"
+            )
     repo, _, revision = model.partition("@")
     if model.startswith(("/", "./", "../", "~")) or repo.count("/") != 1:
         raise BackendError(

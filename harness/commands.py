@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 from harness.backends import backend_for
 from harness.cases import Case, Location, Spec
 from harness.errors import Problem, UsageError, nearest, printable
-from harness.loading import find_spec_files, load_spec, load_specs
+from harness.loading import LoadedSpec, find_spec_files, load_spec, load_specs
 from harness.options import OPTIONS, Settings, resolve
 from harness.redaction import redact_text
 from harness.wording import expectation_text, one_line
@@ -30,7 +31,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     return resolve({option.name: getattr(given, option.name) for option in OPTIONS})
 
 
-def _files(paths: Sequence[str]) -> list[Path]:
+def spec_files(paths: Sequence[str]) -> list[Path]:
     """The spec files named, each once, or those of `specs/`, or of this folder."""
     default = _SPECS if Path(_SPECS).is_dir() else "."
     found = find_spec_files(paths or [default])
@@ -53,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
     from harness.bulk import judge_specs
 
     settings = _settings(given)
-    specs = load_specs(_files(given.paths))
+    specs = load_specs(spec_files(given.paths))
     judged = judge_specs(specs, backend_for(settings), settings)
     _print(judged.lines)
     if any(decision.broken for decision in judged.decisions) or not judged.decisions:
@@ -68,18 +69,30 @@ def lint(given: argparse.Namespace) -> int:
 
         _print([json.dumps(spec_schema(), indent=2, ensure_ascii=False)])
         return 0
-    files = _files(given.paths)
+    files = spec_files(given.paths)
     loaded = [load_spec(file) for file in files]
     problems = [problem for one in loaded for problem in one.problems]
     problems += _same_names([one.spec for one in loaded if one.spec])
     warnings = [warning for one in loaded for warning in one.warnings]
-    cases = sum(len(one.spec.cases) for one in loaded if one.spec)
     lines = [f"error: {problem}" for problem in problems]
     lines += [f"warning: {warning}" for warning in warnings]
-    counts = f"{_count(len(files), 'file')}, {_count(cases, 'case')}: "
+    counts = f"{_count(len(files), 'file')}, {_cases_read(loaded)}: "
     counts += f"{_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}"
     _print([*lines, counts])
     return 2 if problems else 0
+
+
+def _cases_read(loaded: Sequence[LoadedSpec]) -> str:
+    """`26 cases (20 test, 6 train)`; says so where a file's problems kept them from being read."""
+    unread = sum(one.cases is None for one in loaded)
+    if unread == len(loaded):
+        return "cases not read"
+    text = _count(sum(one.cases or 0 for one in loaded), "case")
+    splits = Counter(str(case.split) for one in loaded if one.spec for case in one.spec.cases)
+    if all(one.spec for one in loaded) and set(splits) != {"test"}:
+        named = [f"{splits[name]} {name}" for name in ("test", "dev", "train") if splits[name]]
+        text += f" ({', '.join(named)})"
+    return f"{text}, those of {_count(unread, 'file')} not read" if unread else text
 
 
 def _same_names(specs: Sequence[Spec]) -> list[Problem]:
@@ -99,7 +112,7 @@ def _count(n: int, what: str) -> str:
 
 
 def show(given: argparse.Namespace) -> int:
-    """`callgate show`: one case with its rendered prompt and what became of it."""
+    """`callgate show`: what became of one case, and below it its rendered prompt."""
     from harness.functiongemma import render_prompt
     from harness.run import verdicts
     from harness.run_log import record_of
@@ -111,7 +124,7 @@ def show(given: argparse.Namespace) -> int:
         lines = [f"{case.location}: case {case.id}"]
         lines += [f"  expected  {one_line(expectation_text(case.written), 600)}"]
         lines += ["  reply     (no model is named: add --model)"]
-        _print([*prompt, "", *lines])
+        _print([*lines, "", *prompt])
         return 0
     backend = backend_for(settings)
     record = record_of(next(verdicts([case], backend)))
@@ -119,7 +132,7 @@ def show(given: argparse.Namespace) -> int:
     head = f"model: {one_line(redact_text(backend.label))}"
     difference = _difference(record)
     difference = ["", "gold block and first block of the reply:", *difference] if difference else []
-    _print([head, "", *prompt, "", case_text(record, again), *difference])
+    _print([head, "", case_text(record, again), *difference, "", *prompt])
     return {"fail": NOT_MET, "error": BROKEN}.get(record["outcome"], 0)
 
 
@@ -158,13 +171,19 @@ def _find(ref: str) -> Case:
         if case.id == ident:
             return case
     ids = [case.id for case in spec.cases]
-    some = f"there are {', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}"
-    raise UsageError(f"{spec.path}: no case {ident!r} ({nearest(ident, ids, some)})")
+    below = [name for name in ids if name.startswith(f"{ident}.")]
+    hint = _there_are(below) if below else nearest(ident, ids, _there_are(ids))
+    raise UsageError(f"{spec.path}: no case {ident!r} ({hint})")
+
+
+def _there_are(ids: Sequence[str]) -> str:
+    named = ", ".join(ids[:12]) + (", …" if len(ids) > 12 else "")
+    return f"there {'is' if len(ids) == 1 else 'are'} {named}"
 
 
 def _spec_called(name: str) -> Spec:
     """The spec of that name among those of `specs/`, or of this folder."""
-    files = _files([])
+    files = spec_files([])
     specs = [spec for spec in (load_spec(file).spec for file in files) if spec]
     for spec in specs:
         if spec.name == name:

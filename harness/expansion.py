@@ -106,11 +106,27 @@ def _too_many(node: Mapping[str, Any]) -> bool:
     return sets * prompts > MAX_VARIANTS or sets * len(written) > MAX_WRITTEN
 
 
+_FILLED: Final = ("prompt", "prompts", "messages", "expect", "reply")
+"""The keys of a case in which variables are filled in."""
+
+
+def named_variables(node: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """The variables that the parts of a case name, each once a part, and the part."""
+    for part in _FILLED:
+        if part in node:
+            text = node[part] if isinstance(node[part], str) else _as_json(node[part])
+            if "$(" in text:
+                for name in dict.fromkeys(_VARIABLE.findall(text)):
+                    yield (part,), name
+
+
+def _as_json(node: Json) -> str:
+    return json.dumps(node, ensure_ascii=False)
+
+
 def unused_variables(node: Mapping[str, Any]) -> list[tuple[Path, str]]:
     """The variables of `each` that nothing in the case names: where they stand, and their names."""
-    named: set[str] = set()
-    for part in ("prompt", "prompts", "messages", "expect", "reply"):
-        named.update(_VARIABLE.findall(json.dumps(node.get(part), ensure_ascii=False)))
+    named = {name for _, name in named_variables(node)}
     places: dict[str, Path] = {}
     for place, variables in enumerate(node.get("each") or []):
         for name in variables:

@@ -22,9 +22,11 @@ from harness.cases import (
 )
 from harness.errors import nearest
 from harness.json_values import shown
+from harness.matcher_kinds import Match
 from harness.matchers import MatcherError, compile_arguments, compile_value
 from harness.safe_regex import RegexTimeout, compile_pattern, found
 from harness.schemas import ToolSchema, UnusableSchema, tool_schema
+from harness.slips import NO_CALL_HINT, operator_slip, tool_slip, value_slip
 from harness.spec_keys import EXPECT_KEYS, RESERVED
 from harness.spec_nodes import Path, Report, fields, under
 from harness.tool_lists import Toolbox
@@ -59,7 +61,8 @@ def read_expectation(
     if isinstance(node, list):
         return _calls(node, False, setting, report, reserved=True)
     if not isinstance(node, Mapping) or not node:
-        report((), f"found {shown(node)}, expected {FORMS}")
+        hint = NO_CALL_HINT if node is None else ""
+        report((), f"found {shown(node)}, expected {FORMS}", hint)
         return None
     if "no_call" in node:
         return _no_call_form(node, setting, report)
@@ -92,13 +95,24 @@ def _no_call_form(node: Mapping[str, Json], setting: Setting, report: Report) ->
         hint = "a tool of that name is written under `calls:`"
         report(("no_call",), f"found {shown(node['no_call'])}, expected `true`", hint)
         return None
+    if node["no_call"] is None:
+        hint = "write no_call without braces" if len(node) == 1 else "write `no_call: true`"
+        report(("no_call",), "found null, expected `true`", hint)
+        return None
     good = fields(node, EXPECT_KEYS["no_call"], report)
     if len(good) < len(node):
         return None
     if "says" not in good:
         return NoCall()
-    says = _value(good["says"], setting, under(report, "says"))
-    return NoCall(says) if says else None
+    inside = under(report, "says")
+    says = _value(good["says"], setting, inside)
+    if says is None or isinstance(says, Match) or isinstance(good["says"], str):
+        return NoCall(says) if says else None
+    hint = operator_slip(good["says"])
+    if not hint and not isinstance(good["says"], Mapping | list):
+        hint = "put it in quotes"
+    inside((), f"found {shown(good['says'])}, expected a text or a match", hint)
+    return None
 
 
 def _one_of_form(
@@ -162,7 +176,8 @@ def _call(node: Json, setting: Setting, report: Report, *, reserved: bool) -> Ex
     if tool is None and not setting.toolbox.whole:
         return None
     if tool is None:
-        report(named, f"unknown tool {shown(name)}", _tools_hint(name, setting), key=bool(named))
+        what, hint = f"unknown tool {shown(name)}", _tools_hint(name, setting)
+        report(named, what, hint, key=bool(named), unknown=bool(named) and arguments is None)
         return None
     if not named:
         return ExpectedCall(name)
@@ -171,6 +186,8 @@ def _call(node: Json, setting: Setting, report: Report, *, reserved: bool) -> Ex
 
 def _tools_hint(name: str, setting: Setting) -> str:
     names = [tool.name for tool in setting.toolbox.tools]
+    if slip := tool_slip(name, names):
+        return slip
     if not names:
         return "no tools are declared: add `tools`"
     return nearest(name[:80], names[:500], otherwise=f"declared: {', '.join(names[:12])}")
@@ -181,7 +198,9 @@ def _with_arguments(
 ) -> ExpectedCall | None:
     inside = under(report, tool.name)
     if not isinstance(node, Mapping):
-        hint = f"write `{tool.name}: {{}}` for a call without arguments" if node is None else ""
+        hint = ""
+        if node is None:
+            hint = f"write `{tool.name}: {{}}` for a call without arguments, the name alone for any"
         inside((), f"found {shown(node)}, expected a mapping of arguments to values", hint)
         return None
     arguments: dict[str, Matcher] = {}
@@ -194,7 +213,7 @@ def _with_arguments(
         return None
     good = _names_fit(tool, arguments, setting, inside)
     if setting.rules == "callgate":
-        good = _values_fit(tool, arguments, setting, inside, whole=good)
+        good = _values_fit(tool, arguments, setting, _advising(inside, node), whole=good)
     return ExpectedCall(tool.name, arguments) if good else None
 
 
@@ -222,7 +241,7 @@ def _names_fit(
         if not matcher.absent and not _may_have(name, schema, setting.rules):
             known = ", ".join(list(schema.declared)[:12]) or "none"
             hint = nearest(name[:80], schema.declared, otherwise=f"its arguments: {known}")
-            report((name,), f"{tool.name} has no argument {shown(name)}", hint, key=True)
+            report((name,), f"{tool.name} has no argument {shown(name)}", hint, unknown=True)
             good = False
     if setting.rules == "bfcl":
         return good
@@ -271,6 +290,19 @@ def _values_fit(
             report((), problem)
             good = False
     return good
+
+
+def _advising(report: Report, node: Mapping[str, Json]) -> Report:
+    """The same report, with what to do about a value of the wrong type where that is plain."""
+
+    def note(
+        path: Path, what: str, hint: str = "", *, key: bool = False, unknown: bool = False
+    ) -> None:
+        if len(path) == 1 and not (hint or key):
+            hint = value_slip(node.get(str(path[0])), what)
+        report(path, what, hint, key=key, unknown=unknown)
+
+    return note
 
 
 def _problems(schema: ToolSchema, arguments: Mapping[str, Json]) -> list[str]:

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 __all__ = [
+    "CALL_STOP",
     "CONTROL_TOKENS",
     "MAX_DEPTH",
     "SPECIAL_TOKENS",
     "STOP_TOKENS",
+    "TEXT_STOP",
     "CodecError",
     "Defect",
     "ParsedReply",
@@ -76,6 +78,10 @@ CONTROL_TOKENS: Final[Mapping[str, int]] = MappingProxyType(
 """Text → id, as FunctionGemma's tokenizer files have them."""
 STOP_TOKENS: Final = ("<end_of_turn>", "<start_function_response>", "<eos>")
 """What ends a reply. Not `<end_function_call>`: that would cut off parallel calls."""
+CALL_STOP: Final = "<start_function_response>"
+"""What FunctionGemma writes behind its calls."""
+TEXT_STOP: Final = "<end_of_turn>"
+"""What it writes behind text."""
 SPECIAL_TOKENS: Final = (
     *("<pad>", "<eos>", "<bos>", "<unk>", "<start_function_response>"),
     *("<start_of_turn>", "<end_of_turn>", "<image_soft_token>", "<end_of_image>"),

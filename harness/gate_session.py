@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,6 +54,7 @@ class GateSession:
         self._reported: dict[str, tuple[str, Record]] = {}  # SPEC::ID → node id, record
         self._gates: dict[str, Row] = {}
         self._footnotes: list[str] = []
+        self._left_out: Counter[str] = Counter()
         self._secrets = secrets()
 
     # What is selected
@@ -64,6 +66,23 @@ class GateSession:
     def select_gate(self, spec: Spec) -> None:
         """A spec's gate is selected."""
         self.selection(spec).gate = True
+
+    def leave_out(self, cases: Iterable[Case]) -> None:
+        """Cases of other splits than the chosen one."""
+        self._left_out.update(str(case.split) for case in cases)
+
+    def left_out(self) -> list[str]:
+        """A line on the cases of other splits, where there are any, and how to have them judged."""
+        splits = self._left_out
+        if not splits:
+            return []
+        one = splits.total() == 1
+        named = [
+            f"{n} {'case' if n == 1 else 'cases'} of split {name}" for name, n in splits.items()
+        ]
+        split = next(iter(splits)) if len(splits) == 1 else "all"
+        again = f"--gate-split={split} judges {'it' if one else 'them'}"
+        return [f"callgate: {' and '.join(named)} {'is' if one else 'are'} deselected; {again}"]
 
     def selection(self, spec: Spec) -> Selection:
         """What of the spec is selected."""
@@ -198,7 +217,9 @@ class GateSession:
     def summary(self) -> list[str]:
         """The lines of the terminal summary."""
         assert self._log is not None
+        order = {case.ref: place for place, case in enumerate(self._chosen())}
         records = [record for _, record in self._reported.values()]
+        records.sort(key=lambda record: order[record["case"]])
         backend = self._asked()
         specs = [selection.spec for selection in self._selections.values()]
         notes = self._footnotes + footnotes(backend, specs, self._log, self.judged)
@@ -212,4 +233,9 @@ class GateSession:
             return self._gates[spec.name]
         records = [r for _, r in self._reported.values() if r["spec"] == spec.name]
         total = self.selection(spec).total
-        return row_of(self._decide(spec, records), f"not asked: {len(records)} of {total}")
+        why = f"not asked: {len(records)} of {total}" if total else self._no_case
+        return row_of(self._decide(spec, records), why)
+
+    @property
+    def _no_case(self) -> str:
+        return f"no case is {self.settings.split}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from harness.cases import Gate, Outcome, Tally
 from harness.statistics import holds, least_cases, needed, wilson
 
 Record = Mapping[str, Any]
 """A verdict as the run log holds it."""
+
+_NAMED: Final = 12
+"""Critical cases that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def decide(
     reasons = (
         *_nothing(tally),
         *_rate(decision),
-        *(f"critical case missed: {case}" for case in critical),
+        *_critical(critical),
         *_regressed(regressions, allow_regressions),
     )
     return replace(decision, reasons=reasons)
@@ -114,6 +117,16 @@ def _rate(decision: Decision) -> list[str]:
         enough = f"it takes {more} that all pass" if more else "no number of cases can"
         return [f"{found}; {asked}, which {cases} cannot show ({enough})"]
     return [f"{found}; {asked}: at least {decision.needed}"]
+
+
+def _critical(cases: Sequence[str]) -> list[str]:
+    """One reason for all of them, by their ids; the list of misses has the rest."""
+    if not cases:
+        return []
+    ids = [case.partition("::")[2] for case in cases]
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    word = "case" if len(ids) == 1 else "cases"
+    return [f"critical {word} missed: {', '.join(ids[:_NAMED])}{more}"]
 
 
 def _regressed(regressions: Sequence[str], allowed: int) -> list[str]:

@@ -9,11 +9,19 @@ from harness.cases import (
     AnyCall,
     Call,
     Calls,
+    Case,
     Expectation,
     ExpectedCall,
     Json,
     NoCall,
     Tool,
+)
+from harness.functiongemma import (
+    CALL_STOP,
+    TEXT_STOP,
+    CodecError,
+    wrap_args_json,
+    write_calls,
 )
 
 
@@ -48,3 +56,21 @@ def _gold_call(expected: ExpectedCall, tools: Sequence[Tool]) -> Call | None:
         elif not matcher.optional:
             return None
     return Call(expected.tool, arguments)
+
+
+def gold_reply(case: Case) -> str | None:
+    """The whole reply to hope for, as FunctionGemma writes it, its stop token included.
+
+    None where the gold is incomplete, where a `no_call` case names no `reply`, and for calls that
+    cannot be written.
+    """
+    calls = gold_calls(case.expect, case.tools)
+    if calls is None:
+        return None
+    if not calls:
+        return None if case.reply is None else case.reply + TEXT_STOP
+    try:
+        written = [wrap_args_json(c) for c in calls] if case.target == "args_json" else calls
+        return write_calls(written) + CALL_STOP
+    except CodecError:
+        return None

@@ -5,6 +5,8 @@ Standard library only. Nothing here raises for any value, however long or deep.
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from typing import Final
 
@@ -15,6 +17,7 @@ WIDTH: Final = 200
 """Characters of a value in a message; a longer one is cut in the middle."""
 
 _DEPTH: Final = 40
+_WORD: Final = re.compile(r"\$?[A-Za-z_][\w.-]*")
 _WORDS: Final = {
     "None": "null",
     "True": "true",
@@ -69,7 +72,7 @@ def folded(text: str) -> str:
 
 
 def shown(value: Json, width: int = WIDTH) -> str:
-    """The value for a message: JSON's words, texts as Python's `repr`, safe for terminals."""
+    """The value for a message, as YAML's flow style has it, every text in quotes; on one line."""
     return cut(_written(value, 0), width)
 
 
@@ -100,7 +103,7 @@ def _written(value: Json, depth: int) -> str:
     if isinstance(value, dict | list | tuple) and depth >= _DEPTH:
         return "…"
     if isinstance(value, dict):
-        members = [f"{_scalar(key)}: {_written(held, depth + 1)}" for key, held in value.items()]
+        members = [f"{key_text(key)}: {_written(held, depth + 1)}" for key, held in value.items()]
         return f"{{{', '.join(members)}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join([_written(item, depth + 1) for item in value])}]"
@@ -110,7 +113,25 @@ def _written(value: Json, depth: int) -> str:
 def _scalar(value: Json) -> str:
     if isinstance(value, int) and value.bit_length() > 10_000:
         return f"an integer of {value.bit_length()} bits"  # Python refuses to write it out
-    text = repr(value)
     if isinstance(value, str):
-        return text
+        return _quoted(value)
+    text = repr(value)
     return printable(_WORDS.get(text, text))
+
+
+def _quoted(text: str) -> str:
+    """In single quotes, or in double ones where it holds what must be escaped."""
+    if "'" not in text and text.isprintable():
+        return f"'{text}'"
+    escaped = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else _escape(c) for c in escaped)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def key_text(key: Json) -> str:
+    """A key for a message: plain where it is a word, else in quotes."""
+    return key if isinstance(key, str) and _WORD.fullmatch(key) else _scalar(key)

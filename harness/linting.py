@@ -23,13 +23,15 @@ from harness.cases import (
     NoCall,
     OneOf,
     Spec,
+    Tool,
 )
 from harness.errors import Problem
-from harness.expansion import unused_variables
+from harness.expansion import named_variables, unused_variables
 from harness.gold import gold_calls
 from harness.json_values import folded, shown
 from harness.safe_regex import RegexTimeout
-from harness.spec_nodes import Notes, Path, dotted
+from harness.schema_faults import unknown_keywords
+from harness.spec_nodes import COMMA, Notes, Path, dotted, left_by_comma
 from harness.statistics import least_cases
 from harness.template_losses import developer_losses, prompt_losses, template_losses
 from harness.tool_lists import Toolbox
@@ -165,21 +167,43 @@ def _unexpected_tools(whole: _Spec) -> Iterator[Problem]:
             yield notes.document.problem(path, f"tool {name}", what, hint, code="untested")
 
 
-def _template_losses(whole: _Spec) -> Iterator[Problem]:
+def _declared(whole: _Spec) -> Iterator[tuple[Tool, Notes, Path]]:
+    """Every tool of the file and of its cases, once, and where it stands."""
     seen: set[int] = set()
     for toolbox in [whole.toolbox, *(one.toolbox for one in whole.written)]:
         if id(toolbox) in seen:
             continue
         seen.add(id(toolbox))
         for tool in toolbox.tools:
-            notes, path = toolbox.places[tool.name]
-            for loss in template_losses(tool) if id(tool) not in seen else ():
-                inside = _as_written(notes, path, loss.path)
-                where = dotted(f"tool {tool.name}", inside)
-                what = loss.what.rstrip(".")
-                place = (*path, *inside)
-                yield notes.document.problem(place, where, what, loss.hint, code="template")
-            seen.add(id(tool))
+            if id(tool) not in seen:
+                seen.add(id(tool))
+                yield tool, *toolbox.places[tool.name]
+
+
+def _template_losses(whole: _Spec) -> Iterator[Problem]:
+    for tool, notes, path in _declared(whole):
+        for loss in template_losses(tool):
+            inside = _as_written(notes, path, loss.path)
+            where = dotted(f"tool {tool.name}", inside)
+            what = loss.what.rstrip(".")
+            place = (*path, *inside)
+            yield notes.document.problem(place, where, what, loss.hint, code="template")
+
+
+def _unknown_keywords(whole: _Spec) -> Iterator[Problem]:
+    """Keywords of a tool's schema that say nothing: slips of the pen, and what a comma left."""
+    if any(case.rules == "bfcl" for case in whole.spec.cases[:1]):
+        return
+    for tool, notes, path in _declared(whole):
+        for fault in unknown_keywords(tool.parameters):
+            inside = _as_written(notes, path, ("parameters", *fault.path))
+            place, where = (*path, *inside), dotted(f"tool {tool.name}", inside)
+            hint = fault.hint or "it says nothing: leave it out, or start its name with `x-`"
+            if left_by_comma(notes.document, place):
+                hint = COMMA
+            yield notes.document.problem(
+                place, where, fault.what, hint, key=True, code="unknown-keyword"
+            )
 
 
 def _as_written(notes: Notes, base: Path, path: Path) -> Path:
@@ -298,6 +322,18 @@ def _unused_variables(whole: _Spec) -> Iterator[Problem]:
                 )
 
 
+def _unfilled_variables(whole: _Spec) -> Iterator[Problem]:
+    """`$(name)` in a case without `each`: the model is shown it as it stands."""
+    for place, node in enumerate(whole.notes.document.value["cases"]):
+        if "each" not in node:
+            for path, name in named_variables(node):
+                label = f"case {node['id']}" if "id" in node else f"case no. {place + 1}"
+                what = f"`$({name})` is a text like any other here: the case has no `each`"
+                hint = f"add `each: [{{{name}: …}}]`"
+                where = dotted(label, path)
+                yield whole.warning(("cases", place, *path), where, what, hint, code="unfilled")
+
+
 def _split_groups(whole: _Spec) -> Iterator[Problem]:
     groups: dict[str, dict[str, WrittenCase]] = defaultdict(dict)
     for one in whole.written:
@@ -317,11 +353,13 @@ _CHECKS: Final[tuple[Callable[[_Spec], Iterator[Problem]], ...]] = (
     _untested_clauses,
     _unexpected_tools,
     _template_losses,
+    _unknown_keywords,
     _developer_turns,
     _control_tokens,
     _gold_that_misses,
     _gate_out_of_reach,
     _tags_without_markers,
     _unused_variables,
+    _unfilled_variables,
     _split_groups,
 )

@@ -28,7 +28,7 @@ from harness.spec_keys import (
     SENTENCE,
     SPLIT_KEYS,
 )
-from harness.spec_nodes import Notes, Report, entries, fields, fits
+from harness.spec_nodes import Notes, Report, as_share, entries, fields, fits
 from harness.strict_yaml import read_yaml_file
 from harness.tool_lists import Toolbox, read_tools
 from harness.wording import shown_path
@@ -38,11 +38,15 @@ SUFFIX: Final = ".spec.yaml"
 
 @dataclass(frozen=True)
 class LoadedSpec:
-    """What became of a file: a spec, or the problems that keep it from being one."""
+    """What became of a file: a spec, or the problems that keep it from being one.
+
+    `cases` counts those that were read, with a problem or without; None where none were.
+    """
 
     spec: Spec | None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    cases: int | None = None
 
 
 def find_spec_files(paths: Sequence[str]) -> list[Path]:
@@ -58,11 +62,19 @@ def find_spec_files(paths: Sequence[str]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise UsageError(f"There is no file or folder {name!r}.")
+            raise UsageError(f"There is no file or folder {name!r}.{_case_named(name)}")
     if not found:
         places = ", ".join(map(repr, paths)) or "no path at all"
         raise UsageError(f"No spec files in {places}: their names end in {SUFFIX!r}.")
     return list(found)
+
+
+def _case_named(name: str) -> str:
+    """What to do where one case of a file is named."""
+    file = name.partition("::")[0]
+    if file == name or not Path(file).is_file():
+        return ""
+    return f" For one case of {file} use `pytest {name}`, or `callgate show {name}`."
 
 
 def _below(folder: Path) -> list[Path]:
@@ -123,13 +135,14 @@ def _load(file: Path, shown: str, *, warn: bool) -> LoadedSpec:
         what = f"found {value_text(document.value)}, expected a mapping with `cases`"
         return LoadedSpec(None, (document.problem((), "", what, code="spec"),))
     tool_files = _ToolFiles(file.parent)
-    spec, written, toolbox = _read(file, shown, notes, tool_files)
+    spec, written, toolbox, cases = _read(file, shown, notes, tool_files)
     problems = dict.fromkeys(_by_line(notes.problems) + _by_line(tool_files.problems))
     if problems:
-        return LoadedSpec(None, tuple(problems))
+        return LoadedSpec(None, tuple(problems), cases=cases or None)
     digest = hashlib.sha256(b"\n".join([content, *tool_files.contents])).hexdigest()[:16]
     spec = replace(spec, digest=digest)
-    return LoadedSpec(spec, (), lint(spec, written, toolbox, notes) if warn else ())
+    warnings = lint(spec, written, toolbox, notes) if warn else ()
+    return LoadedSpec(spec, (), warnings, cases)
 
 
 def _by_line(problems: Iterable[Problem]) -> list[Problem]:
@@ -138,29 +151,34 @@ def _by_line(problems: Iterable[Problem]) -> list[Problem]:
 
 def _read(
     file: Path, shown: str, notes: Notes, tool_files: _ToolFiles
-) -> tuple[Spec, list[WrittenCase], Toolbox]:
-    """The spec as far as it is sound, its cases with their places, its tools."""
+) -> tuple[Spec, list[WrittenCase], Toolbox, int]:
+    """The spec as far as it is sound, its cases with their places, its tools; cases in all."""
     report = notes.report((), "")
     good = fields(notes.document.value, FILE_KEYS, report, "a mapping with `tools` and `cases`")
     setting = _setting(good, file, notes, tool_files)
     if "cases" not in notes.document.value:
         report((), "there are no `cases`", "add at least one")
-    written = [
-        case
-        for place, node in enumerate(good.get("cases", ()))
-        for case in read_case(node, place, setting)
-    ]
+    read = [read_case(node, place, setting) for place, node in enumerate(good.get("cases", ()))]
+    written = [case for cases in read for case in cases]
     _unique_ids(written, notes)
     spec = Spec(
         name=setting.spec,
         path=shown,
         digest="",
         cases=tuple(one.case for one in written),
-        gate=Gate(**fields(good.get("gate", {}), GATE_KEYS, notes.report(("gate",), "gate."))),
+        gate=_gate(good.get("gate", {}), notes),
         description=good.get("description", ""),
         clauses=setting.clauses,
     )
-    return spec, written, setting.toolbox
+    return spec, written, setting.toolbox, sum(max(len(cases), 1) for cases in read)
+
+
+def _gate(node: Json, notes: Notes) -> Gate:
+    expected, hint = FILE_KEYS["gate"].expected, ""
+    share = node if fits(node, GATE_KEYS["pass_rate"].schema) else as_share(node)
+    if share is not None and not isinstance(node, Mapping):
+        hint = f"write gate: {{pass_rate: {share:g}}}"
+    return Gate(**fields(node, GATE_KEYS, notes.report(("gate",), "gate."), expected, hint))
 
 
 def _setting(

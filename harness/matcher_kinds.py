@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import ClassVar, Protocol
 
 from harness.cases import NO_GOLD, Json, Matcher
-from harness.json_values import cut, folded, inside, is_number, same, shown, unlike
+from harness.json_values import cut, folded, inside, is_number, key_text, same, shown, unlike
 from harness.phrases import holds_phrase
 from harness.safe_regex import compile_pattern, found
 from harness.schemas import ValueSchema
@@ -108,7 +108,7 @@ class ObjectOf:
     def described(self) -> str:
         parts = []
         for name, member in self.members.items():
-            parts.append(f"{shown(name)}: {member.described}")
+            parts.append(f"{key_text(name)}: {member.described}")
         return f"{{{cut(', '.join(parts))}}}"
 
     def problem(self, value: Json) -> str | None:

@@ -39,6 +39,7 @@ from harness.matcher_kinds import (
 from harness.operators import OPERATORS, Operator
 from harness.safe_regex import PatternError, RegexTimeout, compile_pattern
 from harness.schemas import value_schema, value_schema_errors
+from harness.slips import list_slip, operator_slip
 
 __all__ = [
     "OPERATORS",
@@ -162,7 +163,8 @@ def _check_keys(node: Mapping[str, Json], place: Place) -> None:
         if not str(key).startswith("$"):
             mark = next(other for other in node if str(other).startswith("$"))
             what = f"the keys {shown(key)} and {shown(mark)} cannot stand in one mapping"
-            raise MatcherError((*place.path, key), what, literal)
+            hint = list_slip(node, mark) or operator_slip({key: None}) or literal
+            raise MatcherError((*place.path, key), what, hint)
     for key in node:
         if key not in OPERATORS:
             near = nearest(key[:80], OPERATORS)

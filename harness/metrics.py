@@ -21,10 +21,12 @@ class Metrics:
     edits: float = 0.0
     gold_characters: int = 0
     gold_cases: int = 0
+    decoding: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one verdict."""
         self.outcomes[record["outcome"]] += 1
+        self._count_decoding(record)
         if record["outcome"] not in ("pass", "fail"):
             return
         if record["miss"]:
@@ -42,6 +44,15 @@ class Metrics:
             self.gold_characters += length
             self.gold_cases += 1
 
+    def _count_decoding(self, record: Mapping[str, Any]) -> None:
+        """What a reply cost that was decoded in this run; cached and recorded ones cost nothing."""
+        passes, tokens = record.get("forward_passes"), record.get("tokens") or {}
+        if passes:
+            self.decoding["replies"] += 1
+            self.decoding["tokens"] += tokens.get("completion") or 0
+            self.decoding["draft_tokens"] += tokens.get("draft") or 0
+            self.decoding["forward_passes"] += passes
+
     def footer(self, seconds: float) -> dict[str, Any]:
         """The last line."""
         judged = self.outcomes["pass"] + self.outcomes["fail"]
@@ -56,6 +67,7 @@ class Metrics:
                 "tc_cer": self.tc_cer(),
             },
             "confusion": {key: dict(value) for key, value in sorted(self.confusion.items())},
+            **({"decoding": dict(self.decoding)} if self.decoding else {}),
             "seconds": round(seconds, 3),
         }
 

@@ -28,7 +28,8 @@ def doctor(given: argparse.Namespace) -> int:
 
     settings = resolve({option.name: getattr(given, option.name) for option in OPTIONS})
     try:
-        return _examined(settings)
+        code = _examined(settings)
+        return max(code, _compared(settings, given.paths)) if given.exact else code
     finally:
         found = [*option_lines(settings), "", version_line()]
         if settings.model is None or not settings.model.startswith("replay:"):
@@ -55,6 +56,37 @@ def _examined(settings: Settings) -> int:
     where = place(settings, settings.home / MEMO_FILE, again=True)
     _print([f"would run in {where.dtype} on {where.device} ({where.why})", ""])
     return DIFFERS if any(check.good is False for check in checks) else 0
+
+
+def _compared(settings: Settings, paths: Sequence[str]) -> int:
+    """Print whether replies decoded together are those of each prompt alone."""
+    from harness.backends.transformers import jobs_of, load_encoder, load_model
+    from harness.checkpoints import find_checkpoint
+    from harness.commands import spec_files
+    from harness.exactness import compare_exact
+    from harness.loading import load_specs
+    from harness.placement import place
+    from harness.run import requests_of
+
+    assert settings.model is not None
+    if settings.model.startswith("replay:"):
+        raise UsageError("--exact: a replay holds replies and decodes nothing; name a model")
+    specs = load_specs(spec_files(paths))
+    cases = [case for spec in specs for case in spec.in_split(settings.split)]
+    checkpoint = find_checkpoint(settings.model, settings.adapter)
+    encoder = load_encoder(checkpoint)
+    model = load_model(checkpoint, place(settings, settings.home / MEMO_FILE), encoder)
+    jobs = jobs_of(encoder, requests_of(cases, drafts=True), settings.max_new_tokens)
+    found = compare_exact(
+        model, jobs, stop_ids=encoder.stop_ids, max_new_tokens=settings.max_new_tokens
+    )
+    how = f"exact: {found.replies} replies of {found.tokens} tokens, decoded together and alone: "
+    if found.exact:
+        _print([f"{how}all equal", ""])
+        return 0
+    ties = f"{found.ties} of them where two logits are within rounding"
+    _print([f"{how}{len(found.partings)} part, {ties}", ""])
+    return DIFFERS if found.ties < len(found.partings) else 0
 
 
 def _cache_line(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +108,7 @@ class Settings:
     )  # fmt: skip
     min_pass_rate: float | None = _option(
         None, _rate, "a rate from 0 to 1",
-        "the rate that every gate demands, whatever its spec says (1: every miss counts)", "R",
+        "the rate that every gate demands in place of its spec's (1: one miss closes it)", "R",
         (str, int, float),
     )  # fmt: skip
     run_log: str | None = _option(None, _text, "a file", "write the run log here as well", "FILE")
@@ -135,6 +136,13 @@ class Settings:
     no_cache: bool = _option(
         False, _switch, "true or false", "neither read nor keep replies", "", (bool,)
     )
+    no_drafts: bool = _option(
+        False, _switch, "true or false", "decode without reading the gold reply ahead", "", (bool,)
+    )
+    no_shared_prefix: bool = _option(
+        False, _switch, "true or false",
+        "decode every prompt from its first token, also where prompts begin alike", "", (bool,),
+    )  # fmt: skip
     origins: Mapping[str, str] = field(default_factory=dict)
     home: Path = Path(".callgate")
 
@@ -240,4 +248,14 @@ def _parse(option: Option, text: str, where: str) -> Any:
     try:
         return option.parse(text)
     except ValueError:
-        raise UsageError(f"{where}: expected {option.wanted}, found {shown(text)}") from None
+        hint = _hundredths(text) if option.parse is _rate else ""
+        raise UsageError(f"{where}: expected {option.wanted}, found {shown(text)}{hint}") from None
+
+
+def _hundredths(text: str) -> str:
+    """The rate that `80`, or `80%`, is meant for, as a question."""
+    with suppress(ValueError):
+        number = float(text.removesuffix("%").strip())
+        if 2 <= number <= 100:
+            return f" ({number / 100:g}?)"
+    return ""

@@ -238,19 +238,30 @@ def _register(config: pytest.Config, tag: str) -> None:
         config.addinivalue_line("markers", f"{tag}: a tag of callgate's cases")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the cases of other splits."""
+    """Deselect the cases of other splits, of those that `-k` and `-m` have left."""
     if not any(isinstance(item, _Item) for item in items):
         return
     split = _gates(config).settings.split
     kept: list[pytest.Item] = []
-    out: list[pytest.Item] = []
+    out: list[CaseItem] = []
     for item in items:
-        other = isinstance(item, CaseItem) and split not in ("all", item.case.split)
-        (out if other else kept).append(item)
+        if isinstance(item, CaseItem) and split not in ("all", item.case.split):
+            out.append(item)
+        else:
+            kept.append(item)
     if out:
         items[:] = kept
+        _gates(config).leave_out(item.case for item in out)
         config.hook.pytest_deselected(items=out)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say so where the split has left no case of those that were asked for."""
+    if _session_key not in config.stash or any(isinstance(item, CaseItem) for item in items):
+        return []
+    return _gates(config).left_out()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -272,7 +283,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if any(isinstance(item, _Item) for item in session.items):
         _start(config)
-        _gates(config).ask(_Screen(config))
+        from harness.terminal import Screen
+
+        _gates(config).ask(Screen(config))
 
 
 def _start(config: pytest.Config) -> None:
@@ -283,29 +296,6 @@ def _start(config: pytest.Config) -> None:
     except CallgateError as error:
         raise _usage_error(error) from None
     config.pluginmanager.register(Reporter(config), "callgate-reporter")
-
-
-class _Screen:
-    """The terminal that pytest reports to, past its capture of everything else."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._terminal = reporter is not None and bool(reporter.isatty)
-        self._writer = config.get_terminal_writer() if self._terminal else None
-
-    def isatty(self) -> bool:
-        """Whether somebody looks."""
-        return self._terminal
-
-    def write(self, text: str, /) -> None:
-        """Write without a line break."""
-        if self._writer is not None:
-            self._writer.write(text)
-
-    def flush(self) -> None:
-        """Show what was written."""
-        if self._writer is not None:
-            self._writer.flush()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -160,4 +160,4 @@ class ReplyCache:
 
 
 def _reply(text: str, finish: Finish, prompt: int | None, new: int | None, seconds: float) -> Reply:
-    return Reply(text, finish, None, prompt, new, seconds, cached=True)
+    return Reply(text, finish, None, prompt, new, seconds=seconds, cached=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from harness.backends import Backend
-from harness.cases import Case, Reply, Verdict
+from harness.backends import Backend, takes_drafts
+from harness.cases import Case, Reply, Request, Verdict
 from harness.errors import BackendError
+from harness.gold import gold_reply
 from harness.judging import judge, skipped
 from harness.progress import Stream, watched
 from harness.wording import cut
@@ -24,7 +26,7 @@ def replies(
     waiting = dict(enumerate(asked))
     reason = "the back end gave no reply"
     try:
-        made = backend.replies([case.request for case in asked])
+        made = backend.replies(requests_of(asked, drafts=takes_drafts(backend)))
         for index, reply in watched(made, len(asked), "replies", stream):
             if index not in waiting:
                 reason = f"the back end answered request {index} twice, or was never asked it"
@@ -37,6 +39,13 @@ def replies(
         reason = f"the back end broke: {cut(f'{type(error).__name__}: {error}', 1000)}"
     for case in waiting.values():
         yield case, Reply("", error=reason)
+
+
+def requests_of(cases: Sequence[Case], *, drafts: bool) -> list[Request]:
+    """What a back end is asked; `drafts`: with the gold replies along."""
+    if not drafts:
+        return [case.request for case in cases]
+    return [replace(case.request, draft=gold_reply(case)) for case in cases]
 
 
 def judged(cases: Sequence[Case], answers: Iterable[tuple[Case, Reply]]) -> Iterator[Verdict]:

@@ -69,7 +69,12 @@ def record_of(verdict: Verdict, hidden: Secrets | None = None) -> Record:
         "gold": verdict.gold,
         "gold_characters": verdict.gold and len(verdict.gold),
         "cer": verdict.cer,
-        "tokens": {"prompt": reply.prompt_tokens, "completion": reply.completion_tokens},
+        "tokens": {
+            "prompt": reply.prompt_tokens,
+            "completion": reply.completion_tokens,
+            "draft": reply.draft_tokens,
+        },
+        "forward_passes": reply.forward_passes,
         "seconds": round(reply.seconds, 4),
         "cached": reply.cached,
     }

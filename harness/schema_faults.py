@@ -2,7 +2,8 @@
 
 The keywords and what they take are those of draft 2020-12's meta-schema
 (https://json-schema.org/draft/2020-12/schema), read here rather than validated against it: it is
-some fifty times faster, and says what to write instead. Unknown keywords are allowed.
+some fifty times faster, and says what to write instead. Unknown keywords are allowed, and can be
+asked for.
 """
 
 from __future__ import annotations
@@ -64,6 +65,15 @@ def faults(schema: Json) -> Iterator[Fault]:
         refers = refers or _reference(subschema) is not None
     if refers and not broken:
         yield from _reference_faults(schema)
+
+
+def unknown_keywords(schema: Json) -> Iterator[Fault]:
+    """The keywords that neither JSON Schema nor the annotations of OpenAPI know."""
+    for path, subschema in subschemas(schema):
+        for keyword in subschema if isinstance(subschema, Mapping) else ():
+            if keyword not in _KNOWN and not str(keyword).lower().startswith("x-"):
+                hint = nearest(str(keyword)[:80], _KNOWN)
+                yield Fault((*path, keyword), f"unknown keyword {shown(keyword)}", hint)
 
 
 def subschemas(schema: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
@@ -253,6 +263,24 @@ _KEYWORDS: Final[Mapping[str, Callable[[Json], Iterator[Finding]]]] = {
     **dict.fromkeys(("$anchor", "$dynamicAnchor"), _anchor),
     "$id": _id,
 }
+
+
+_KNOWN: Final = (
+    *_KEYWORDS,
+    *("const", "default", "$vocabulary", "id", "$recursiveRef", "$recursiveAnchor"),
+    *("additionalItems", "dependencies"),  # of earlier drafts
+    *("nullable", "example", "discriminator", "xml", "externalDocs"),  # of OpenAPI
+    *(
+        "name",
+        "optional",
+        "enumNames",
+        "enumDescriptions",
+        "markdownDescription",
+        "defaultSnippets",
+    ),
+    *("errorMessage", "propertyOrdering", "strict"),  # of editors and of chat APIs
+)
+"""Every keyword that is no slip of the pen, those that are known first."""
 
 
 def _reference(schema: Json) -> tuple[str, str] | None:

@@ -35,6 +35,8 @@ def _choice(*names: str) -> dict[str, Json]:
 class Key:
     """One key: its help text, what is expected in words, and the same as a JSON Schema.
 
+    `example` is shown where something that is no mapping stands in a mapping's place.
+
     The loader itself reads of `schema` only `type`, `enum`, `pattern`, the bounds and `items`;
     what stands behind a `$ref` is checked by the code that reads it.
     """
@@ -42,6 +44,7 @@ class Key:
     doc: str
     expected: str
     schema: Mapping[str, Json]
+    example: str = ""
 
 
 PROMPT: Final = Key("A user turn.", _FILLED_TEXT, _FILLED)
@@ -79,6 +82,7 @@ FILE_KEYS: Final[Table] = {
         "The clauses of the rule: identifier to sentence; cases name the one they test.",
         "a mapping of identifiers to sentences",
         {"type": "object", "propertyNames": IDENTIFIER_SCHEMA, "additionalProperties": _FILLED},
+        "clauses: {greet: Greet the caller first.}",
     ),
     "developer": _DEVELOPER,
     "tools": Key(_TOOLS, "a list of tools, or the path of a file with one", _ref("tools")),

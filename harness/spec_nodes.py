@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 
 from harness.cases import Json, Location
 from harness.errors import Problem, nearest, printable
-from harness.json_values import shown
+from harness.json_values import cut, shown
 from harness.spec_keys import AN_IDENTIFIER, Key, Table
 from harness.strict_yaml import Document
+from harness.yaml_scalars import plain_value
 
 Path = tuple[str | int, ...]
 """The way from a document's root to a value: keys and list indices."""
@@ -21,8 +22,13 @@ Path = tuple[str | int, ...]
 class Report(Protocol):
     """Notes one problem; `path` is relative to the node being read."""
 
-    def __call__(self, path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
-        """Note it; `key`: the key is at fault, not its value."""
+    def __call__(
+        self, path: Path, what: str, hint: str = "", *, key: bool = False, unknown: bool = False
+    ) -> None:
+        """Note it; `key`: the key is at fault, not its value; `unknown`: nobody knows the key.
+
+        Of an unknown key the hint is another where the key is what a comma left of a text.
+        """
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,14 @@ class Notes:
     def report(self, base: Path, where: str) -> Report:
         """A `Report` for the node at `base`, which its author calls `where`."""
 
-        def note(path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
-            place = dotted(where, path)
+        def note(
+            path: Path, what: str, hint: str = "", *, key: bool = False, unknown: bool = False
+        ) -> None:
+            place, whole = dotted(where, path), base + path
+            if unknown and left_by_comma(self.document, whole):
+                hint = COMMA
             self.problems.append(
-                self.document.problem(base + path, place, what, hint, key=key, code="spec")
+                self.document.problem(whole, place, what, hint, key=key or unknown, code="spec")
             )
 
         return note
@@ -46,6 +56,24 @@ class Notes:
     def place(self, path: Path) -> Location:
         """Where a value stands."""
         return self.document.locate(path)
+
+
+COMMA: Final = "a comma ends a text inside { }: quote the whole text"
+
+
+def left_by_comma(document: Document, path: Path) -> bool:
+    """Whether the key at the path looks like the rest of a text that a comma has cut in `{…}`.
+
+    It stands behind a comma, without quotes, and has no colon after it or a space in it.
+    """
+    name, place = str(path[-1]), document.locate(path, key=True)
+    source, at = document.source(place.line), place.column - 1
+    before, after = source[max(0, at - 100) : at], source[at : at + len(name) + 100]
+    if not before.strip():
+        before = document.source(place.line - 1)
+    if not before.rstrip().endswith(",") or not after.startswith(name[:1]):
+        return False
+    return " " in name or not after[len(name) :].lstrip().startswith(":")
 
 
 def dotted(where: str, path: Path) -> str:
@@ -65,25 +93,29 @@ def dotted(where: str, path: Path) -> str:
 def under(report: Report, *prefix: str | int) -> Report:
     """The same report for a node further down."""
 
-    def note(path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
-        report((*prefix, *path), what, hint, key=key)
+    def note(
+        path: Path, what: str, hint: str = "", *, key: bool = False, unknown: bool = False
+    ) -> None:
+        report((*prefix, *path), what, hint, key=key, unknown=unknown)
 
     return note
 
 
-def fields(node: Json, table: Table, report: Report, what: str = "a mapping") -> dict[str, Any]:
+def fields(
+    node: Json, table: Table, report: Report, what: str = "a mapping", hint: str = ""
+) -> dict[str, Any]:
     """The mapping's values that fit the table; every other one is reported.
 
-    `what` names the mapping where something else is found in its place.
+    `what` names the mapping where something else is found in its place, `hint` what to do then.
     """
     if not isinstance(node, Mapping):
-        report((), f"found {shown(node)}, expected {what}")
+        report((), f"found {shown(node)}, expected {what}", hint)
         return {}
     good: dict[str, Any] = {}
     for name, value in node.items():
         key = table.get(name) if isinstance(name, str) else None
         if key is None:
-            report((name,), f"unknown key {shown(name)}", _known(str(name), table), key=True)
+            report((name,), f"unknown key {shown(name)}", _known(str(name), table), unknown=True)
         elif fits(value, key.schema):
             good[name] = value
         else:
@@ -125,14 +157,33 @@ def _known(name: str, table: Table) -> str:
 
 def _advice(value: Json, key: Key) -> str:
     """What to do about a value that does not fit, where that is plain."""
-    if key.schema.get("type") == "boolean" and value in ("yes", "no", "on", "off"):
-        return f"in YAML 1.2 {value} is a text"
+    kind = key.schema.get("type")
+    if isinstance(value, str) and (kind == "boolean" or key.schema.get("const") is True):
+        known = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+        if value.lower() in known:
+            return f"in YAML 1.2 {value} is a text: write {known[value.lower()]}"
+        return "remove the quotes" if value in ("true", "false") else ""
+    texts = key.schema.get("items", {}).get("type") == "string"
+    if kind == "array" and texts and isinstance(value, str):
+        return f"write [{cut(value, 80)}]"
+    if key.schema.get("maximum") == 1 and (share := as_share(value)):
+        return f"write {share:g}"
+    if key.example and not isinstance(value, Mapping):
+        return f"for example `{key.example}`"
     choices = key.schema.get("enum")
     if choices and isinstance(value, str):
         return nearest(value[:80], choices)
-    if key.schema.get("type") == "string" and isinstance(value, bool | int | float | None):
+    if kind == "string" and isinstance(value, bool | int | float | None):
         return "quote it to make it a text" if value is not None else "nothing is written there"
     return ""
+
+
+def as_share(value: Json) -> float | None:
+    """The share that 30, `30%` or `30 %` are meant for."""
+    if isinstance(value, str) and len(value) < 20:
+        value = plain_value(value.removesuffix("%").strip())
+    fits_in = isinstance(value, int | float) and not isinstance(value, bool) and 2 <= value <= 100
+    return value / 100 if fits_in else None
 
 
 _TYPES: Final[Mapping[str, Callable[[Json], bool]]] = {

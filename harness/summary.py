@@ -62,6 +62,7 @@ def summary_lines(
         _table(rows),
         [f"{row.spec}: gate not met: {reason}" for row in rows for reason in row.reasons],
         [*_by_kind(records), *_metrics_lines(metrics["metrics"]), *_unjudged(records)],
+        _decoding_lines(metrics.get("decoding")),
         _regressions(records, {case for row in rows for case in row.regressions}),
         list(map(miss_line, shown)),
         list(map(one_line, footnotes)),
@@ -141,6 +142,19 @@ def _metrics_lines(metrics: Mapping[str, Any]) -> list[str]:
     if metrics["tc_cer"]["n"]:
         parts.append(f"TC-CER {metrics['tc_cer']['value']:.3f} (n {metrics['tc_cer']['n']})")
     return [", ".join(parts)] if parts else []
+
+
+def _decoding_lines(decoding: Mapping[str, int] | None) -> list[str]:
+    """What decoding took, and what drafts saved of one pass a token."""
+    if not decoding:
+        return []
+    replies, tokens = decoding["replies"], decoding["tokens"]
+    each = decoding["forward_passes"] / replies
+    drafts = percent(decoding["draft_tokens"], tokens)
+    return [
+        f"decoded: {replies} replies of {tokens} tokens, {drafts} of them read from drafts; "
+        f"{each:.1f} forward passes a reply instead of {tokens / replies:.1f}"
+    ]
 
 
 def miss_line(record: Record) -> str:

@@ -11,9 +11,10 @@ from harness.cases import Json, Rules, Tool
 from harness.errors import nearest
 from harness.functiongemma import is_name
 from harness.json_values import shown
+from harness.schema_faults import unknown_keywords
 from harness.schemas import ToolSchema, schema_errors, tool_schema
 from harness.spec_keys import TOOL_KEYS
-from harness.spec_nodes import Notes, Path, Report, fields
+from harness.spec_nodes import COMMA, Notes, Path, Report, fields
 
 ReadFile = Callable[[str, Report], "Toolbox"]
 """Reads the list of tools in a file; not whole where it fails, which is then reported."""
@@ -113,7 +114,7 @@ def _unwrapped(item: Mapping[str, Json], report: Report, index: int) -> Json:
     """The function of `{type: function, function: …}`, as chat APIs wrap it."""
     for key, value in item.items():
         if key not in ("type", "function"):
-            report((index, key), f"unknown key {shown(key)} beside `function`", key=True)
+            report((index, key), f"unknown key {shown(key)} beside `function`", unknown=True)
         elif key == "type" and value != "function":
             report((index, key), f"found {shown(value)}, expected 'function'")
     return item["function"]
@@ -147,10 +148,24 @@ def _parameters(node: Mapping[str, Any], rules: Rules, report: Report) -> dict[s
         dict(node) if full else {"type": "object", "properties": dict(node), "required": list(node)}
     )
     for path, what, hint in [] if rules == "bfcl" else schema_errors(parameters):
-        if not full:
-            path = path[1:] if path[:1] == ("properties",) else ()
-        report(("parameters", *path), what, hint)
+        report(("parameters", *_as_written(path, full)), what, hint)
+    for path, what, hint in unknown_keywords(parameters):
+        if _at(parameters, path) is None:
+            report(("parameters", *_as_written(path, full)), what, hint or COMMA, unknown=True)
     return parameters
+
+
+def _as_written(path: Path, full: bool) -> Path:
+    """A path into a schema → into what its author wrote, perhaps in the short form."""
+    if full:
+        return path
+    return path[1:] if path[:1] == ("properties",) else ()
+
+
+def _at(schema: Json, path: Path) -> Json:
+    for step in path:
+        schema = schema[step]
+    return schema
 
 
 def _short_form(node: Mapping[str, Any], report: Report) -> bool:
@@ -168,12 +183,10 @@ def _short_form(node: Mapping[str, Any], report: Report) -> bool:
     good = True
     for name, schema in node.items():
         if not isinstance(schema, Mapping | bool):
-            hint = (
-                f"write `{{type: {schema}}}`"
-                if isinstance(schema, str) and len(schema) < 20
-                else ""
-            )
+            hint = ""
+            if isinstance(schema, str) and len(schema) < 20:
+                hint = f"write `{{type: {schema}}}`"
             what = f"found {shown(schema)}, expected the JSON Schema of the argument"
-            report(("parameters", name), what, hint)
+            report(("parameters", name), what, hint, unknown=schema is None)
             good = False
     return good

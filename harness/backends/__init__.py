@@ -59,3 +59,8 @@ def notes_of(backend: Backend) -> list[str]:
     from harness.backends.local_model import LocalModel
 
     return backend.notes if isinstance(backend, LocalModel) else []
+
+
+def takes_drafts(backend: Backend) -> bool:
+    """Whether requests should carry drafts: only to a decoder are they of use."""
+    return bool(getattr(backend, "takes_drafts", False))

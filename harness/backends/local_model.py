@@ -24,7 +24,7 @@ from harness.placement import Placement, place
 from harness.progress import is_watched
 from harness.reply_cache import ReplyCache
 
-DECODER: Final = "generate-1"
+DECODER: Final = "exact-1"
 """Names how replies are decoded; changed whenever that could change a reply."""
 
 CACHE_FILE: Final = "replies.sqlite"
@@ -45,6 +45,11 @@ class LocalModel:
         self._model: Any = None
         if _RUN not in os.environ:
             atexit.register(_sweep, os.getpid())
+
+    @property
+    def takes_drafts(self) -> bool:
+        """Whether the gold replies are worth sending along."""
+        return not self.settings.no_drafts
 
     @cached_property
     def placement(self) -> Placement:
@@ -122,6 +127,7 @@ class LocalModel:
             [requests[index] for index in asked],
             max_new_tokens=self.settings.max_new_tokens,
             batch_size=self.settings.batch_size,
+            shared_prefix=not self.settings.no_shared_prefix,
         ):
             if cache is not None:
                 cache.put({waiting[asked[place_]]: reply for place_, reply in batch})

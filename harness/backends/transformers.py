@@ -1,4 +1,4 @@
-"""Replies of a FunctionGemma checkpoint through transformers: loaded once, greedy, in batches."""
+"""Replies of a FunctionGemma checkpoint through transformers: loaded once, decoded greedily."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.cases import Finish, Reply, Request
 from harness.checkpoints import MISSING_LIBRARIES, Checkpoint
+from harness.decoding import Decoded, Job, decode
 from harness.errors import BackendError
 from harness.functiongemma import STOP_TOKENS
 from harness.placement import Placement
+from harness.slots import supported
 
 _BATCH: Final = {"cpu": (16, 16_384), "cuda": (64, 262_144)}
 """Prompts and prompt tokens at a time by device type; others as on a CPU."""
+_AT_A_TIME: Final = 16
+"""Decoded replies that are handed on, and kept, together."""
 _OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
 
 Numbered = tuple[int, Reply]
@@ -40,10 +44,11 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request, rendered and tokenized: the index of the request and its token ids."""
+    """One request, rendered and tokenized: its index, its token ids, those of its draft."""
 
     index: int
     ids: tuple[int, ...]
+    draft: tuple[int, ...] = ()
 
 
 def load_encoder(checkpoint: Checkpoint) -> Encoder:
@@ -230,8 +235,9 @@ def answer(
     *,
     max_new_tokens: int,
     batch_size: int | None = None,
+    shared_prefix: bool = True,
 ) -> Iterator[list[Numbered]]:
-    """Each request's index with its reply, batch by batch, longest prompts first.
+    """Each request's index with its reply, some at a time; a request's draft is read ahead.
 
     `model` is called when the first prompt is ready: requests that all are errors need no weights.
 
@@ -241,9 +247,88 @@ def answer(
     prompts: list[Prompt] = []
     for index, request in enumerate(requests):
         try:
-            prompts.append(Prompt(index, tokenize(encoder, request, max_new_tokens)))
+            prompts.append(_prompt(encoder, index, request, max_new_tokens))
         except BackendError as error:
             yield [(index, Reply("", error=str(error)))]
+    left = dict(enumerate(prompts))
+    if prompts and supported(model()):
+        try:
+            yield from _decoded(encoder, model(), left, max_new_tokens, batch_size, shared_prefix)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise BackendError(f"the model broke: {_first_line(error)}") from None
+    yield from _generated(encoder, model, list(left.values()), max_new_tokens, batch_size)
+
+
+def jobs_of(encoder: Encoder, requests: Sequence[Request], max_new_tokens: int) -> list[Job]:
+    """What `harness.decoding` takes for the requests.
+
+    Raises:
+        BackendError: a prompt cannot be rendered, or does not fit.
+    """
+    prompts = [_prompt(encoder, n, one, max_new_tokens) for n, one in enumerate(requests)]
+    return [Job(prompt.ids, prompt.draft) for prompt in prompts]
+
+
+def _prompt(encoder: Encoder, index: int, request: Request, max_new_tokens: int) -> Prompt:
+    ids = tokenize(encoder, request, max_new_tokens)
+    return Prompt(index, ids, _draft_ids(encoder, request))
+
+
+def _draft_ids(encoder: Encoder, request: Request) -> tuple[int, ...]:
+    """The draft's token ids; none beyond the embedding, which no reply could hold."""
+    if request.draft is None:
+        return ()
+    ids = tuple(encoder.tokenizer(request.draft, add_special_tokens=False)["input_ids"])
+    return ids if max(ids, default=0) < encoder.rows else ()
+
+
+def _decoded(
+    encoder: Encoder,
+    model: Any,
+    left: dict[int, Prompt],
+    max_new_tokens: int,
+    batch_size: int | None,
+    shared_prefix: bool,
+) -> Iterator[list[Numbered]]:
+    """The replies by `harness.decoding`, taken out of `left` as they come."""
+    jobs = [Job(prompt.ids, prompt.draft) for prompt in left.values()]
+    at_a_time = min(_AT_A_TIME, batch_size or _AT_A_TIME)
+    started = time.perf_counter()
+    ready: list[tuple[int, Decoded]] = []
+    for place, decoded in decode(
+        model,
+        jobs,
+        stop_ids=encoder.stop_ids,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        shared_prefix=shared_prefix,
+    ):
+        ready.append((place, decoded))
+        if len(ready) < at_a_time and len(ready) < len(left):
+            continue
+        seconds = (time.perf_counter() - started) / len(ready)
+        yield [_decoded_reply(encoder, left.pop(n), made, seconds) for n, made in ready]
+        ready, started = [], time.perf_counter()
+
+
+def _decoded_reply(encoder: Encoder, prompt: Prompt, made: Decoded, seconds: float) -> Numbered:
+    reply = _reply(encoder, prompt, list(made.tokens), seconds)
+    counted = replace(reply, forward_passes=made.forward_passes, draft_tokens=made.accepted)
+    return prompt.index, counted
+
+
+def _generated(
+    encoder: Encoder,
+    model: Callable[[], Any],
+    prompts: list[Prompt],
+    max_new_tokens: int,
+    batch_size: int | None,
+) -> Iterator[list[Numbered]]:
+    """Replies by transformers' own `generate`, longest prompts first.
+
+    For models whose layers `harness.decoding` does not know, and for what did not fit in memory.
+    """
     prompts.sort(key=lambda prompt: -len(prompt.ids))
     most = batch_size
     while prompts:
@@ -306,4 +391,4 @@ def _reply(encoder: Encoder, prompt: Prompt, ids: list[int], seconds: float) -> 
     text = encoder.tokenizer.decode(
         ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
     )
-    return Reply(text, finish, None, len(prompt.ids), len(ids), seconds)
+    return Reply(text, finish, None, len(prompt.ids), len(ids), seconds=seconds)

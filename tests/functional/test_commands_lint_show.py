@@ -82,7 +82,7 @@ error: a.spec.yaml:3:27: case no. 1, expect: unknown tool 'g' (declared: f)
 error: b.spec.yaml:2:1: casse: unknown key 'casse' (did you mean 'cases'?)
     casse: []
     ^
-3 files, 3 cases: 2 problems, 0 warnings
+3 files, 5 cases: 2 problems, 0 warnings
 """
 
 
@@ -113,6 +113,24 @@ def test_warnings_alone_are_no_failure(callgate: Command, tmp_path: Path) -> Non
         "    ^\n"
         "1 file, 2 cases: 0 problems, 1 warning\n"
     )
+
+
+def test_files_whose_cases_were_not_read(callgate: Command, tmp_path: Path) -> None:
+    """What YAML cannot read has no cases to count, and that is said."""
+    (tmp_path / "specs" / "t.spec.yaml").write_text("cases: [\n")
+    assert callgate("lint", "specs/t.spec.yaml").stdout.endswith(
+        "\n1 file, cases not read: 1 problem, 0 warnings\n"
+    )
+    assert callgate("lint").stdout.endswith(
+        "\n2 files, 3 cases, those of 1 file not read: 1 problem, 0 warnings\n"
+    )
+
+
+def test_the_splits_are_counted(callgate: Command, tmp_path: Path) -> None:
+    """Where there are other cases than test cases, the last line says how many of each."""
+    dev = SPEC.replace("prompt: Find x.", "split: dev, prompt: Find x.")
+    (tmp_path / "specs" / "s.spec.yaml").write_text(dev)
+    assert callgate("lint").stdout == "1 file, 3 cases (2 test, 1 dev): 0 problems, 0 warnings\n"
 
 
 def test_nothing_to_lint(callgate: Command, tmp_path: Path) -> None:
@@ -159,7 +177,6 @@ rendered prompt (a line goes on behind +):
 SHOWN = f"""\
 model: replay:r.jsonl (replies from a file)
 
-{PROMPT}
 wrong_arguments: search: argument 'query': expected 'x', got 'y'
   case      one, specs/s.spec.yaml:9
   prompt    Find x.
@@ -173,7 +190,8 @@ gold block and first block of the reply:
                                                            ^
   gold      tion_call>
   got       tion_call>
-"""
+
+{PROMPT}"""
 
 
 def test_show_a_miss(callgate: Command, model: str) -> None:
@@ -193,13 +211,13 @@ def test_show_a_pass(callgate: Command, model: str) -> None:
     """A pass has no difference, exit code 0."""
     done = callgate("show", "s::two", "--model", model)
     assert done.returncode == 0
-    assert done.stdout.endswith(
-        "pass\n"
+    assert done.stdout.startswith(
+        "model: replay:r.jsonl (replies from a file)\n\npass\n"
         "  case      two, specs/s.spec.yaml:10\n"
         "  prompt    Hello.\n"
         "  expected  no_call\n"
         "  reply     Hello.<end_of_turn>\n"
-        "  again     callgate show s::two --model replay:r.jsonl\n"
+        "  again     callgate show s::two --model replay:r.jsonl\n\nrendered prompt"
     )
 
 
@@ -215,9 +233,9 @@ def test_show_without_a_model(callgate: Command) -> None:
     """The prompt and the expectation can be seen before there is a model."""
     done = callgate("show", "s::one")
     assert done.stdout == (
-        f"{PROMPT}\nspecs/s.spec.yaml:9: case one\n"
+        "specs/s.spec.yaml:9: case one\n"
         "  expected  {search: {query: x}}\n"
-        "  reply     (no model is named: add --model)\n"
+        f"  reply     (no model is named: add --model)\n\n{PROMPT}"
     )
     assert done.returncode == 0
 
@@ -228,7 +246,8 @@ def test_show_without_a_model(callgate: Command) -> None:
         ("one", "'one': expected SPEC::ID or PATH::ID"),
         ("s::", "'s::': expected SPEC::ID or PATH::ID"),
         ("s::on", "specs/s.spec.yaml: no case 'on' (did you mean 'one'?)"),
-        ("s::zzz", "specs/s.spec.yaml: no case 'zzz' (there are one, two, three)"),
+        ("s::zzz", "specs/s.spec.yaml: no case 'zzz' (there are one, two, three, more.a, more.b)"),
+        ("s::more", "specs/s.spec.yaml: no case 'more' (there are more.a, more.b)"),
         ("zzz::one", "no file and no spec is called 'zzz' (there are s)"),
         ("\x1b[2J::one", "no file and no spec is called '\\x1b[2J' (there are s)"),
         (
@@ -237,8 +256,10 @@ def test_show_without_a_model(callgate: Command) -> None:
         ),
     ],
 )
-def test_show_names_the_nearest(callgate: Command, ref: str, sentence: str) -> None:
+def test_show_names_the_nearest(callgate: Command, tmp_path: Path, ref: str, sentence: str) -> None:
     """A case that is not there is a usage error that helps."""
+    more = "  - {id: more, prompts: {a: Aha., b: Bye.}, expect: no_call}\n"
+    (tmp_path / "specs" / "s.spec.yaml").write_text(SPEC + more)
     done = callgate("show", ref)
     assert (done.stdout, done.stderr, done.returncode) == ("", f"{sentence}\n", 2)
 

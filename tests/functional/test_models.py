@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,23 @@ def test_the_doctor_on_another_kind(desk: Desk, tiny: Path) -> None:
     ran = desk.run("doctor", "--model", str(tiny))
     assert ran.code == 1
     assert "chat template   DIFFERS  renders 'system" in ran.out
+
+
+def test_the_doctor_compares_decoding_together_with_alone(desk: Desk) -> None:
+    """`--exact` decodes the cases both ways, with nothing from the cache, and counts."""
+    ran = desk.run("doctor", "--exact", "specs")
+    assert ran.code == 0
+    equal = r"^exact: 4 replies of \d+ tokens, decoded together and alone: all equal$"
+    assert re.search(equal, ran.out, re.MULTILINE)
+    refused = desk.run("doctor", "--exact", "--model", "replay:none.jsonl")
+    assert refused.code == 2
+
+
+def test_the_summary_says_what_decoding_took(desk: Desk) -> None:
+    """Once: a cached run decodes nothing, and has nothing to say of it."""
+    first, second = desk.run("run"), desk.run("run")
+    assert re.search(r"^decoded: 4 replies of \d+ tokens, ", first.out, re.MULTILINE)
+    assert "decoded:" not in second.out
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_critical_miss_fails_by_itself(project: Any) -> None:
             "  reply     <start_function_call>call:book{room:3}<end_function_call>",
             "  again     pytest specs/desk.spec.yaml::a",
             "__________________________________ desk::gate __________________________________",
-            "desk: critical case missed: desk::a",
+            "desk: critical case missed: a",
             "specs/desk.spec.yaml:8 a: wrong_tool (critical): expected find, got book",
             "specs/desk.spec.yaml:9 b: wrong_tool: expected book, got find",
         ]

@@ -33,7 +33,11 @@ def test_no_model_is_a_usage_error_that_lists_the_choices(one: Any, workers: lis
     ("name", "value", "sentence"),
     [
         ("split", "tset", "--gate-split: expected test, dev, train or all, found 'tset'"),
-        ("min-pass-rate", "80", "--gate-min-pass-rate: expected a rate from 0 to 1, found '80'"),
+        (
+            "min-pass-rate",
+            "80",
+            "--gate-min-pass-rate: expected a rate from 0 to 1, found '80' (0.8?)",
+        ),
         ("run-log", "specs", "run log specs: cannot be written: Is a directory"),
         ("baseline", "gone", "run log gone: cannot be read: No such file or directory"),
         ("model", "replay:gone", "replay file gone: cannot be read: No such file or directory"),

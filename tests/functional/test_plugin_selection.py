@@ -1,5 +1,7 @@
 """Selecting cases as in any suite: never changes a whole gate's verdict, never feigns one."""
 
+# ruff: noqa: E501 - what a user sees stands here as it is seen
+
 from __future__ import annotations
 
 import json
@@ -164,3 +166,31 @@ def test_the_command_that_runs_a_case_again_repeats_what_it_needs(project: Any) 
     again = "pytest desk.spec.yaml::d --gate-split dev --gate-max-new-tokens 9"
     assert ran.failures.splitlines()[-1] == f"  again     {again}"
     assert project.pytest(*again.split()[1:], cwd="specs").counts == "1 failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["specs/desk.spec.yaml::t"], "1 case of split train is deselected; --gate-split=train judges it"),
+        ([f"specs/desk.spec.yaml::{name}" for name in "tud"], "2 cases of split train and 1 case of split dev are deselected; --gate-split=all judges them"),
+        (["specs/desk.spec.yaml::t", "specs/desk.spec.yaml::a"], None),
+        (["-k", "nothing-at-all"], None),
+        ([], None),
+    ],
+    ids=["one", "several", "one is left", "none is asked for", "all"],
+)  # fmt: skip
+def test_cases_that_the_split_leaves_out_are_named(
+    project: Any, arguments: list[str], line: str | None
+) -> None:
+    """Where no case is left because all that were asked for are of other splits, it is said."""
+    project.desk(
+        "id: a, expect: find",
+        "id: t, expect: {find: {query: plan}}, split: train",
+        "id: u, expect: {find: {query: plan}}, split: train",
+        "id: d, expect: find, split: dev",
+    )
+    project.answers(a="find")
+    ran = project.pytest(*QUIET, *arguments)
+    said = [text for text in ran.out.splitlines() if text.startswith("callgate: ")]
+    assert said == ([f"callgate: {line}"] if line else [])
+    assert ran.code == (0 if "specs/desk.spec.yaml::a" in arguments or not arguments else 5)

@@ -220,7 +220,7 @@ def test_a_call_whose_values_are_not_judged() -> None:
             "dict",
             [{"w": [{"x": 1}]}],
             {"w": {"x": True}},
-            "BFCL accepts {'w': {'x': true}} for {'w': [{'x': 1}]} (argument 'a' of f)",
+            "BFCL accepts {w: {x: true}} for {w: [{x: 1}]} (argument 'a' of f)",
         ),
         ("string", ["April 1, 2024"], "april 1,2024", None),
         ("string", ["4x + 7"], "4X+7", None),

@@ -73,10 +73,10 @@ def test_accepted(declared: Any, accepted: list[Any], value: Any) -> None:
         ("string", ["a", "", "b"], "c", "wrong_arguments", "expected 'a' or 'b', got 'c'"),
         ("string", [None], "c", "wrong_arguments", "expected null, got 'c'"),
         (["string"], [["a", "b"]], ["b", "a"], "wrong_arguments", "['a', 'b'], got ['b', 'a']"),
-        ("dict", [{"w": [1]}], {"w": 1, "h": 2}, "wrong_arguments", "got {'w': 1, 'h': 2}"),
-        ("dict", [{"w": [1], "h": [2]}], {"w": 1}, "wrong_arguments", "got {'w': 1}"),
+        ("dict", [{"w": [1]}], {"w": 1, "h": 2}, "wrong_arguments", "got {w: 1, h: 2}"),
+        ("dict", [{"w": [1], "h": [2]}], {"w": 1}, "wrong_arguments", "got {w: 1}"),
         ("dict", [""], {}, "wrong_arguments", "expected no value, got {}"),
-        (["dict"], [[{"n": [1]}]], [], "wrong_arguments", "expected [{'n': [1]}], got []"),
+        (["dict"], [[{"n": [1]}]], [], "wrong_arguments", "expected [{n: [1]}], got []"),
         ("integer", [1, 2, 3, 4, 5, 6, 7], 8, "wrong_arguments", "or 5 or 2 more, got 8"),
     ],
 )

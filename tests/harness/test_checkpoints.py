@@ -67,6 +67,18 @@ def test_mini_is_called_a_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert MINI.name == "mini"
 
 
+def test_a_file_of_replies_wants_its_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is named as the model is told how replies are named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "replies.jsonl").write_text("")
+    assert said("replies.jsonl") == (
+        "model 'replies.jsonl' is a file: for the replies in it write replay:replies.jsonl; a "
+        f"model is\n{MODEL_CHOICES}"
+    )
+
+
 @pytest.mark.parametrize(
     "model",
     ["gpt2", "./nowhere", "/nowhere/at/all", "~nobody-there/m", "a/b/c", "x" * 5000, "a\0b"],

@@ -34,7 +34,9 @@ def read(node: Any, setting: Setting = PLAIN) -> tuple[Any, list[tuple[Path, str
     """The expectation, and its problems as (path, what, hint)."""
     problems: list[tuple[Path, str, str]] = []
 
-    def note(path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
+    def note(
+        path: Path, what: str, hint: str = "", *, key: bool = False, unknown: bool = False
+    ) -> None:
         problems.append((path, what, hint))
 
     return read_expectation(node, setting, note), problems
@@ -78,7 +80,7 @@ def test_each_argument_has_its_own_problem() -> None:
     _, problems = read({"search": {"query": 5, "limit": "ten", "lmit": 1}})
     assert problems == [
         (("search", "lmit"), "search has no argument 'lmit'", "did you mean 'limit'?"),
-        (("search", "query"), "expected a text, got 5", ""),
+        (("search", "query"), "expected a text, got 5", "put it in quotes"),
         (("search", "limit"), "expected an integer, got 'ten'", ""),
     ]
 

@@ -91,12 +91,20 @@ def test_what_cannot_be_decided(some: list[dict[str, Any]], reasons: tuple[str, 
 
 
 def test_a_critical_miss_fails_whatever_the_rate() -> None:
-    """Each critical miss is a reason of its own; a critical pass is none."""
+    """A critical miss is a reason, by its id; a critical pass is none."""
     some = records(9, 1)
     some[0]["critical"] = some[9]["critical"] = True
     found = of(Gate(0.5), some)
-    assert found.reasons == ("critical case missed: s::fail0",)
+    assert found.reasons == ("critical case missed: fail0",)
     assert not found.met
+
+
+def test_critical_misses_share_a_line() -> None:
+    """Several are one reason, which names the first dozen."""
+    some = [{**record, "critical": True} for record in records(9, 14)]
+    named = ", ".join(f"fail{n}" for n in range(12))
+    assert of(Gate(0.0), some[:12]).reasons == ("critical cases missed: fail0, fail1, fail2",)
+    assert of(Gate(0.0), some).reasons == (f"critical cases missed: {named} and 2 more",)
 
 
 @pytest.mark.parametrize(

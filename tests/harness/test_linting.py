@@ -81,6 +81,16 @@ def test_a_balanced_spec_has_none(tmp_path: Path) -> None:
             "{id: d, prompt: The $(a)?, expect: clock, each: [{a: date, b: 1}]}",
             "a:8:64: case d: nothing in the case uses the variable 'b'",
         ),
+        (
+            "{id: d, prompt: The $(a)?, expect: clock}",
+            "a:8:21: case d, prompt: `$(a)` is a text like any other here: the case has no `each` "
+            "(add `each: [{a: …}]`)",
+        ),
+        (
+            "{prompt: Find ham., expect: {search: {query: $(ham)}}}",
+            "a:8:33: case no. 4, expect: `$(ham)` is a text like any other here: the case has no "
+            "`each` (add `each: [{ham: …}]`)",
+        ),
     ],
 )
 def test_one_case_too_many(tmp_path: Path, case: str, expected: str) -> None:
@@ -188,3 +198,36 @@ def test_groups_that_are_torn(tmp_path: Path) -> None:
         "a:9:5: case b: the group 'g' has cases in train and test (near-duplicates must share a "
         "split: name none, or the same one, for all of them)"
     ]
+
+
+KEYWORDS = """\
+tools:
+  - name: search
+    description: Finds.
+    parameters:
+      query: {type: string, descripton: what for}
+      title: {type: string, description: the title, as in: Emma}
+      pages: {type: array, items: {type: integer, foo: 1}, example: [1], x-unit: page}
+  - {name: clock, description: Tells the time., parameters: {type: object, Required: []}}
+"""
+
+
+def test_keywords_that_say_nothing(tmp_path: Path) -> None:
+    """At any depth, with the nearest known one; what other tools know of is left alone."""
+    cases = BALANCED.replace("{search: {query: eggs}}", "search")
+    assert warnings(tmp_path, cases, KEYWORDS) == [
+        "a:5:29: tool search, parameters.query.descripton: unknown keyword 'descripton' (did you "
+        "mean 'description'?)",
+        "a:6:53: tool search, parameters.title.as in: unknown keyword 'as in' (a comma ends a text "
+        "inside { }: quote the whole text)",
+        "a:7:51: tool search, parameters.pages.items.foo: unknown keyword 'foo' (it says nothing: "
+        "leave it out, or start its name with `x-`)",
+        "a:8:76: tool clock, parameters.Required: unknown keyword 'Required' (did you mean "
+        "'required'?)",
+    ]
+
+
+def test_bfcl_files_have_keywords_of_their_own(tmp_path: Path) -> None:
+    """Under `rules: bfcl` an unknown keyword is nobody's slip."""
+    cases = BALANCED.replace("{search: {query: eggs}}", "search")
+    assert warnings(tmp_path, cases, f"rules: bfcl\n{KEYWORDS}") == []

@@ -196,7 +196,7 @@ def test_a_list_of_tools_is_a_list(tmp_path: Path) -> None:
     """A file that names itself as its tools is a problem, no recursion."""
     loaded = load_text(tmp_path, "tools: a.spec.yaml\ncases: [{prompt: Hello?, expect: no_call}]")
     assert [problem.what for problem in loaded.problems] == [
-        "found {'tools': 'a.spec.yaml', 'cases': [{'prompt': 'Hello?', 'expect': 'no_call'}]}, "
+        "found {tools: 'a.spec.yaml', cases: [{prompt: 'Hello?', expect: 'no_call'}]}, "
         "expected a list of tools"
     ]
 
@@ -286,6 +286,18 @@ def test_paths_without_spec_files_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find_spec_files([str(tmp_path)])
     assert str(caught.value) == (f"No spec files in '{tmp_path}': their names end in '.spec.yaml'.")
+
+
+def test_one_case_is_for_pytest_and_show(tmp_path: Path) -> None:
+    """A path with the id of a case is told who takes one."""
+    file = tmp_path / "a.spec.yaml"
+    file.write_text("")
+    with pytest.raises(UsageError) as caught:
+        find_spec_files([f"{file}::one"])
+    assert str(caught.value) == (
+        f"There is no file or folder '{file}::one'. For one case of {file} use "
+        f"`pytest {file}::one`, or `callgate show {file}::one`."
+    )
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

@@ -86,3 +86,17 @@ def test_the_confusion_of_tools() -> None:
         "a": {"(no call)": 1, "(malformed)": 1, "a": 1},
         "a + b": {"a + b": 1},
     }
+
+
+def test_what_decoding_took() -> None:
+    """Replies decoded in this run are counted with tokens and passes; recorded ones are not."""
+    tokens = {"prompt": 9, "completion": 20, "draft": 12}
+    found = footer(
+        record(forward_passes=3, tokens=tokens), record(forward_passes=None, tokens=tokens)
+    )
+    assert found["decoding"] == {
+        "replies": 1,
+        "tokens": 20,
+        "draft_tokens": 12,
+        "forward_passes": 3,
+    }

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
+from harness.json_values import shown
 from harness.options import OPTIONS, Settings, flag, resolve
 
 
@@ -67,6 +68,8 @@ def test_defaults(tmp_path: Path) -> None:
         "device": "auto",
         "dtype": "auto",
         "no_cache": False,
+        "no_drafts": False,
+        "no_shared_prefix": False,
     }
 
 
@@ -84,6 +87,7 @@ def test_flags_are_spelt_alike() -> None:
         ("split", "tset", "test, dev, train or all"),
         ("min_pass_rate", "1.5", "a rate from 0 to 1"),
         ("min_pass_rate", "nan", "a rate from 0 to 1"),
+        ("min_pass_rate", "80", "a rate from 0 to 1"),
         ("min_pass_rate", "80%", "a rate from 0 to 1"),
         ("allow_regressions", "-1", "a whole number from 0"),
         ("max_new_tokens", "0", "a whole number from 1"),
@@ -98,7 +102,8 @@ def test_flags_are_spelt_alike() -> None:
 )
 def test_values_that_cannot_be_read(tmp_path: Path, name: str, value: str, wanted: str) -> None:
     """The sentence names the source, what was expected, and what was found, from each source."""
-    found = f"expected {wanted}, found {value!r}"
+    found = f"expected {wanted}, found {shown(value)}"
+    found += " (0.8?)" if value in ("80", "80%") else ""
     dashed = name.replace("_", "-")
     assert complaint(tmp_path, **{name: value}) == f"--gate-{dashed}: {found}"
     if value:
@@ -124,7 +129,8 @@ def test_values_that_cannot_be_read(tmp_path: Path, name: str, value: str, wante
         (
             "zzz = 5",
             "[tool.callgate]: unknown key 'zzz' (known are model, adapter, split, min-pass-rate, run-log, "
-            "baseline, allow-regressions, max-new-tokens, batch-size, device, dtype, no-cache)",
+            "baseline, allow-regressions, max-new-tokens, batch-size, device, dtype, no-cache, "
+            "no-drafts, no-shared-prefix)",
         ),
     ],
 )  # fmt: skip

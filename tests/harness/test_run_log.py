@@ -123,7 +123,8 @@ def test_a_verdict_holds_what_the_contract_lists(spec: Spec) -> None:
         "gold": gold,
         "gold_characters": len(gold),
         "cer": 1 / len(gold),
-        "tokens": {"prompt": 12, "completion": 7},
+        "tokens": {"prompt": 12, "completion": 7, "draft": None},
+        "forward_passes": None,
         "seconds": 0.1235,
         "cached": True,
     }

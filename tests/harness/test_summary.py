@@ -75,7 +75,7 @@ u             0         0       –                –         –  error
 
 s: gate not met: 1 case is an error, and no gate is met with one
 s: gate not met: 1 case passed in the baseline and misses now
-t: gate not met: critical case missed: t::a
+t: gate not met: critical case missed: a
 u: gate not met: nothing was judged
 
 s: 1 wrong_tool, 1 error, 1 skip

@@ -53,8 +53,8 @@ def test_replies_are_kept(settings: Settings, ask: Ask) -> None:
     second = run(settings, [ask("Goodbye"), ask("Hello"), ask("Who?")])
     assert [reply.cached for reply in first] == [False, False]
     assert [reply.cached for reply in second] == [True, True, False]
-    assert second[0] == replace(first[1], cached=True)
-    assert second[1] == replace(first[0], cached=True)
+    kept = [replace(one, cached=True, forward_passes=None, draft_tokens=None) for one in first]
+    assert second[:2] == kept[::-1]
 
 
 def test_equal_requests_have_equal_replies(settings: Settings, ask: Ask) -> None:

@@ -15,6 +15,7 @@ import pytest
 from harness.backends.transformers import (
     Encoder,
     answer,
+    decode_greedily,
     encoder_for,
     load_encoder,
     load_model,
@@ -182,6 +183,7 @@ def test_control_tokens_stay_in_the_text(loaded: Loaded) -> None:
         """A model that says one thing."""
 
         device = torch.device("cpu")
+        config = None
 
         def generate(self, prompts: Any, **_: object) -> Any:
             return torch.cat([prompts, torch.tensor([[*ids, 0, 0]])], dim=1)
@@ -307,7 +309,7 @@ def small_memory(loaded: Loaded) -> Iterator[list[int]]:
         if ids.shape[0] > 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    hook = loaded.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    hook = loaded.model.get_decoder().register_forward_pre_hook(refuse, with_kwargs=True)
     yield seen
     hook.remove()
 
@@ -317,8 +319,9 @@ def test_out_of_memory_halves_the_batch(
 ) -> None:
     """A batch that does not fit is tried again in halves, and replies stay what they were."""
     assert loaded.texts(requests, 8) == singly
-    assert small_memory[:2] == [8, 4]
-    assert set(small_memory[2:]) == {2}
+    refused = [place for place, rows in enumerate(small_memory) if rows > 3]
+    assert refused
+    assert len(small_memory) > refused[-1] + 1
 
 
 def test_out_of_memory_on_one_prompt_is_that_cases_error(loaded: Loaded, ask: Ask) -> None:
@@ -328,7 +331,7 @@ def test_out_of_memory_on_one_prompt_is_that_cases_error(loaded: Loaded, ask: As
         if named["input_ids"].shape[1] > 200:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
 
-    hook = loaded.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    hook = loaded.model.get_decoder().register_forward_pre_hook(refuse, with_kwargs=True)
     try:
         short, long = loaded.answers([ask("Hello"), ask("word " * 200)])
     finally:
@@ -344,7 +347,7 @@ def test_a_model_that_breaks_says_so(loaded: Loaded, ask: Ask) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("device-side assert triggered\nCUDA kernel errors …")
 
-    hook = loaded.model.register_forward_pre_hook(refuse)
+    hook = loaded.model.get_decoder().register_forward_pre_hook(refuse)
     try:
         with pytest.raises(BackendError) as raised:
             loaded.answers([ask("Hello")])
@@ -353,29 +356,66 @@ def test_a_model_that_breaks_says_so(loaded: Loaded, ask: Ask) -> None:
     assert str(raised.value) == "the model broke: device-side assert triggered"
 
 
-def test_long_prompts_go_in_smaller_batches(loaded: Loaded, ask: Ask) -> None:
-    """Unless a size is asked for, a batch on a CPU holds 16 prompts or 16,384 tokens at most."""
+@pytest.fixture
+def llama(loaded: Loaded) -> Loaded:
+    """A model whose layers the exact decoder does not know, with the same tokenizer."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=loaded.encoder.rows,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=10_000,
+        initializer_range=0.2,
+    )
+    encoder = replace(loaded.encoder, context=10_000)
+    model = decode_greedily(LlamaForCausalLM(config), encoder)
+    return Loaded(loaded.checkpoint, encoder, model)
+
+
+def test_a_model_of_other_layers_is_asked_through_generate(
+    llama: Loaded, requests: list[Request]
+) -> None:
+    """It answers in batches what it answers one by one, and no forward passes are counted."""
+    together = llama.answers(requests)
+    assert [reply.text for reply in together] == llama.texts(requests, 1)
+    assert {reply.forward_passes for reply in together} == {None}
+
+
+def test_long_prompts_go_in_smaller_batches(llama: Loaded, ask: Ask) -> None:
+    """`generate` gets 16 prompts or 16,384 tokens at most on a CPU, or the size asked for."""
     seen: list[int] = []
 
     def note(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         if named["input_ids"].shape[1] > 1:
             seen.append(named["input_ids"].shape[0])
 
-    hook = loaded.model.register_forward_pre_hook(note, with_kwargs=True)
-    roomy = replace(loaded, encoder=replace(loaded.encoder, context=10_000))
+    llama.model.register_forward_pre_hook(note, with_kwargs=True)
     requests = [ask("word " * 3000) for _ in range(6)] + [ask("Hello") for _ in range(18)]
-    try:
-        roomy.answers(requests, most=1)
-        roomy.answers(requests[:6], 6, most=1)
-    finally:
-        hook.remove()
-    longest = len(tokenize(roomy.encoder, requests[0], 1))
+    llama.answers(requests, most=1)
+    llama.answers(requests[:6], 6, most=1)
+    longest = len(tokenize(llama.encoder, requests[0], 1))
     many = 16_384 // longest
     assert 2 <= many <= 5
     assert seen[0] == many
     assert sum(seen[:-1]) == 24
     assert max(seen[:-1]) == 16
     assert seen[-1] == 6
+
+
+def test_a_draft_changes_what_a_reply_costs_and_nothing_else(
+    loaded: Loaded, requests: list[Request]
+) -> None:
+    """With its own reply as draft a prompt takes one pass; with another's it says the same."""
+    plain = loaded.answers(requests)
+    right = [replace(one, draft=reply.text) for one, reply in zip(requests, plain, strict=True)]
+    wrong = [replace(one, draft="<start_function_call>call:no{}") for one in requests]
+    hoped, refused = loaded.answers(right), loaded.answers(wrong)
+    assert [r.text for r in hoped] == [r.text for r in plain] == [r.text for r in refused]
+    assert sum(r.forward_passes or 0 for r in hoped) < sum(r.forward_passes or 0 for r in plain)
 
 
 def test_bfloat16_is_bfloat16(tiny_model: Path, ask: Ask) -> None:
