@@ -1,0 +1,163 @@
+"""The corpus: repeatable, well formed, and apart from what it is measured on."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from trainers.mini.evalsets import SETS, checksum, evaluation_set
+from trainers.mini.lookups import domains, keywords
+from trainers.mini.mixture import (
+    MIXTURE,
+    PICK_CHUNK,
+    PICK_EASE_CHUNK,
+    chunk_rows,
+    corpus_checksum,
+    mixture,
+    rows,
+)
+from trainers.mini.parse import FormatError, parse_output
+from trainers.mini.procedural import nouns, verbs
+from trainers.mini.render import prompt_text, target_text
+from trainers.mini.schema import Row
+from trainers.mini.words import split_of
+from trainers.mini.written import written_tools
+
+RECORD = Path(__file__).parents[3] / "harness" / "mini" / "recipe.json"
+SUMS = Path(__file__).parents[3] / "trainers" / "mini" / "evalsets.sha256"
+
+
+def _text(row: Row) -> str:
+    return prompt_text(row) + target_text(row)
+
+
+def test_a_chunk_is_the_same_every_time() -> None:
+    """Claim: a corpus chunk follows from its seed and number alone."""
+    first = [_text(row) for row in chunk_rows(3, size=300)]
+    again = [_text(row) for row in chunk_rows(3, size=300)]
+    other = [_text(row) for row in chunk_rows(4, size=300)]
+    assert first == again
+    assert first != other
+
+
+def test_the_corpus_has_no_repeated_chunk() -> None:
+    """Claim: few rows of the stream are equal, so the model sees new ones all the time."""
+    texts = [_text(row) for row in islice(rows(), 5000)]
+    assert len(set(texts)) > 0.99 * len(texts)
+
+
+def test_every_target_reads_back_and_is_declared() -> None:
+    """Claim: each target follows the format, gives its calls back, and calls declared tools."""
+    for row in chunk_rows(0, size=3000):
+        calls = parse_output(target_text(row))
+        assert calls == list(row.calls)
+        declared = {tool.name: tool for tool in row.tools}
+        assert len(declared) == len(row.tools)
+        for call in calls:
+            known = {param.name for param in declared[call.name].params}
+            assert set(call.arguments) <= known
+            assert set(declared[call.name].required) <= set(call.arguments)
+
+
+def test_every_kind_of_row_occurs() -> None:
+    """Claim: the mixture's kinds all occur, and one to six tools are declared."""
+    found = list(chunk_rows(0, size=3000))
+    assert {row.family for row in found} == set(MIXTURE)
+    assert {len(row.tools) for row in found} == {1, 2, 3, 4, 5, 6}
+    assert "pick" in {row.family for row in chunk_rows(PICK_CHUNK, size=50)}
+
+
+@pytest.mark.parametrize("index", [0, PICK_CHUNK, PICK_EASE_CHUNK])
+def test_shares_sum_to_one(index: int) -> None:
+    """Claim: every stage's mixture is a distribution."""
+    assert sum(mixture(index).values()) == pytest.approx(1.0)
+
+
+def test_rows_render_as_the_template_does() -> None:
+    """Claim: the fast renderer writes what apply_chat_template writes."""
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(RECORD.parent)
+    for row in chunk_rows(1, size=200):
+        tools = [tool.schema() for tool in row.tools] or None
+        text = tokenizer.apply_chat_template(
+            row.messages(), tools=tools, add_generation_prompt=True, tokenize=False
+        )
+        assert text == prompt_text(row)
+
+
+def test_look_up_tools_of_both_sides_never_meet() -> None:
+    """Claim: no row declares a department's look-up tool beside a topic's."""
+    glosses = {
+        side: {gloss.lower() for one in domains(side) for gloss in one.glosses}
+        for side in ("departments", "topics")
+    }
+    for row in islice(rows(), 20_000):
+        texts = [tool.description.lower() for tool in row.tools]
+        met = {s for s, own in glosses.items() if any(g in t for t in texts for g in own)}
+        assert len(met) < 2, row.tools
+
+
+def test_the_policy_tools_are_never_named() -> None:
+    """Claim: neither tool of the demonstrated policy occurs, nor an internal/public label."""
+    for row in islice(rows(), 20_000):
+        text = _text(row).lower()
+        assert "search_knowledge_base" not in text
+        assert "search_google" not in text
+        enums = [p.slot.options() for t in row.tools for p in t.params if p.slot.kind == "enum"]
+        assert not any({"internal", "public"} & set(options) for options in enums)
+
+
+def test_unseen_parts_are_unseen() -> None:
+    """Claim: verbs, nouns, written tools and invented names of the eval sets are not trained."""
+    train = {tool.tool.name for tool in written_tools("train")}
+    assert not train & {tool.tool.name for tool in written_tools("eval")}
+    assert not set(verbs("train")) & set(verbs("eval"))
+    assert not set(nouns("train")) & set(nouns("eval"))
+    assert all(split_of(noun) == "eval" for noun in nouns("eval"))
+    prompts = {row.user.lower() for row in islice(rows(), 20_000)}
+    for name in ("schemas_written", "schemas_procedural", "refuse_unseen", "refuse_procedural"):
+        shared = [row.user for row in evaluation_set(name) if row.user.lower() in prompts]
+        assert not shared, (name, shared)
+
+
+def test_the_evaluation_sets_are_the_recorded_ones() -> None:
+    """Claim: the sets are still those written down before the training, and the card's."""
+    lines = SUMS.read_text(encoding="utf-8").splitlines()
+    written = {name: digest for digest, name in (line.split() for line in lines)}
+    assert written == {name: checksum(name) for name in SETS}
+    assert json.loads(RECORD.read_text(encoding="utf-8"))["evaluation_sha256"] == written
+
+
+def test_the_corpus_is_the_recorded_one() -> None:
+    """Claim: the corpus the weights were trained on is still what the code makes."""
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    assert record["corpus_sha256"] == corpus_checksum()
+
+
+def test_keywords_are_the_content_words() -> None:
+    """Claim: a look-up's query is the question's content words in their order."""
+    assert keywords("How do I reset my password?") == "reset password"
+    assert keywords("c++ templates in France") == "c++ templates France"
+    assert keywords("who is it") == "who is it"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<end_of_turn>",
+        "<start_function_call>call:f{a:1}<end_function_call>",
+        "<start_function_call>call:f{a:1,}<end_function_call><start_function_response>",
+        "<start_function_call>call:f{a:x}<end_function_call><start_function_response>",
+        "<start_function_call>call:f{a:<escape>x}<end_function_call><start_function_response>",
+        "<start_function_call>call:f{a:1,a:2}<end_function_call><start_function_response>",
+        "ok <start_function_call>call:f{}<end_function_call><end_of_turn>",
+    ],
+)
+def test_malformed_outputs_are_faults(text: str) -> None:
+    """Claim: the measurement's reader takes nothing that the format does not allow."""
+    with pytest.raises(FormatError):
+        parse_output(text)

@@ -1,0 +1,95 @@
+"""The training network is Gemma 3, and a training that was killed goes on as if it was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from trainers.mini import batches as batching  # noqa: E402
+from trainers.mini.export import reference_model  # noqa: E402
+from trainers.mini.model import Network, Shape  # noqa: E402
+from trainers.mini.tokenizer import load_tokenizer  # noqa: E402
+from trainers.mini.train import Plan, Training, run  # noqa: E402
+
+FOLDER = Path(__file__).parents[3] / "harness" / "mini"
+TINY = Shape(
+    vocab_size=4096,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=6,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+    sliding_window=24,
+)
+
+
+def _perturbed(network: Network) -> Network:
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return network
+
+
+@pytest.mark.parametrize("length", [20, 60])
+def test_logits_are_those_of_transformers(length: int) -> None:
+    """Claim: both networks give the same logits, within the window and beyond it."""
+    network = _perturbed(Network(TINY, longest=64))
+    ids = torch.randint(0, TINY.vocab_size, (3, length))
+    with torch.no_grad():
+        own = network(ids)
+        reference = reference_model(network)(input_ids=ids).logits
+    assert torch.allclose(own, reference, atol=1e-4), (own - reference).abs().max()
+
+
+def test_loss_counts_the_given_places() -> None:
+    """Claim: the loss is the weighted mean of -log p of the tokens after the given places."""
+    network = _perturbed(Network(TINY, longest=64))
+    ids = torch.randint(0, TINY.vocab_size, (2, 16))
+    places, weights = torch.tensor([3, 20, 0]), torch.tensor([1.0, 0.2, 0.0])
+    with torch.no_grad():
+        loss = network.loss(ids, places, weights, torch.float32)
+        logp = network(ids).log_softmax(-1)
+    wanted = -(logp[0, 3, ids[0, 4]] + 0.2 * logp[1, 4, ids[1, 5]]) / 1.2
+    assert torch.allclose(loss, wanted, atol=1e-5)
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Five small steps without a clock."""
+    monkeypatch.setattr(batching, "BATCH_TOKENS", 1024)
+    return Plan(minutes=None, steps=5, compile=False, bfloat16=False, save_minutes=0.0)
+
+
+def test_a_killed_training_ends_like_an_unkilled_one(plan: Plan, tmp_path: Path) -> None:
+    """Claim: weights after kill and resume equal those of a training in one go, bit for bit."""
+    tokenizer, seen = load_tokenizer(FOLDER), list[str]()
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    straight = Training(plan, TINY, tokenizer)
+    run(straight, whole, seen.append)
+    killed = Training(plan, TINY, tokenizer)
+    run(killed, cut, seen.append, stop_at=3)
+    assert killed.place.steps == 3
+    resumed = Training(plan, TINY, tokenizer)
+    resumed.load(cut)
+    assert resumed.place.steps == 2, "the kill came before the third step was saved"
+    run(resumed, cut, seen.append)
+    assert resumed.place.tokens == straight.place.tokens
+    for name, value in straight.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_the_plan_ends_by_clock_or_by_steps() -> None:
+    """Claim: progress is the larger of both shares and never above one."""
+    plan = Plan(minutes=10, steps=100)
+    assert plan.progress(50, 60) == 0.5
+    assert plan.progress(10, 300) == 0.5
+    assert plan.progress(10, 6000) == 1.0
+    assert Plan(minutes=None, steps=100).progress(1, 1e9) == 0.01

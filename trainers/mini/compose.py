@@ -1,0 +1,180 @@
+"""Rows from requests: one call, several calls, or a refusal when no tool fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+from trainers.mini.lookups import lookup_requests
+from trainers.mini.naming import invented_names, renamed, varied
+from trainers.mini.procedural import bare_requests, made_requests, make
+from trainers.mini.render import value_text
+from trainers.mini.schema import Param, Request, Row, Slot, Tool
+from trainers.mini.slots import string_value
+from trainers.mini.words import Splits, invented, lines, values
+from trainers.mini.written import written_requests, written_tools
+
+TRIGGER = "You are a model that can do function calling with the following functions"
+REFUSALS = (
+    "I'm sorry, but I cannot do that with the tools I have.",
+    "Sorry, none of my tools can help with that.",
+)
+Requests = Callable[[int, Random, Splits], list[Request]]
+
+_ASKING = ("what", "who", "how", "when", "where", "why", "is ", "can", "could", "did", "do ", "am ")
+_JOINTS: tuple[str, ...] = (" and ", " and ", ", then ", " and then ", "; ", ". Also, ", ", and ")
+_JOINTS += (". Then ", " plus ")
+_POLITE = ("please ", "hey, ", "hi, ", "now ", "thanks, ", "quick: ")
+
+
+def developer(rng: Random) -> str:
+    """The developer's message: the trigger sentence, at times below a date."""
+    roll = rng.random()
+    if roll < 0.85:
+        return TRIGGER
+    day, month, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(2023, 2027)
+    weekday = rng.choice(values("weekday"))
+    if roll < 0.91:
+        clock = f"{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}:00"
+        stamp = f"{year}-{month:02d}-{day:02d}T{clock}"
+        return (
+            f"Current date and time given in YYYY-MM-DDTHH:MM:SS format: {stamp}\n"
+            f"Day of week is {weekday}\n{TRIGGER}"
+        )
+    if roll < 0.96:
+        return f"Today is {weekday}, {day} {rng.choice(values('month'))} {year}.\n{TRIGGER}"
+    return ""
+
+
+def spoken(text: str, arguments: str, rng: Random) -> str:
+    """A request with capital letter, full stop and the like, as users happen to write.
+
+    A word that is copied into the arguments keeps its case.
+    """
+    asks = text.lower().startswith(_ASKING)
+    if not asks and rng.random() < 0.12:
+        text = rng.choice(_POLITE) + text
+    first = text.split()[0].strip(",.:")
+    if rng.random() < 0.6 and first not in arguments:
+        text = text[0].upper() + text[1:]
+    if asks:
+        return text + ("?" if rng.random() < 0.6 else "")
+    return text + rng.choices((".", "!", ""), (3, 1, 7))[0]
+
+
+def _row(
+    family: str, tools: Sequence[Tool], asked: Sequence[Request], rng: Random, joint: str = ""
+) -> Row:
+    copied = " ".join(value_text(request.arguments) for request in asked)
+    text = spoken(joint.join(request.text for request in asked), copied, rng)
+    declared = list(tools)
+    rng.shuffle(declared)
+    calls = tuple(request.call() for request in asked)
+    return Row(family, developer(rng), tuple(declared), text, calls)
+
+
+def single(family: str, requests: Sequence[Request], rng: Random) -> Row:
+    """A row that asks for the first request; the others only lend their tools."""
+    return _row(family, [request.tool for request in requests], requests[:1], rng)
+
+
+def refusal(family: str, requests: Sequence[Request], rng: Random) -> Row:
+    """A row that asks for the first request and declares the tools of the others only."""
+    row = single(family, requests, rng)
+    left = tuple(tool for tool in row.tools if tool.name != requests[0].tool.name)
+    return replace(row, tools=left, calls=(), reply=rng.choices(REFUSALS, (3, 1))[0])
+
+
+def small_talk(count: int, rng: Random, splits: Splits) -> Row:
+    """Words that ask for no tool, beside tools of any kind."""
+    kinds = {kind: string_value(kind, rng, splits.values) for kind in _TALK_SLOTS}
+    text = rng.choice(lines("chat")).format(**kinds)
+    source = rng.choice((written_requests, made_requests, lookup_requests))
+    tools = [one.tool for one in varied(source(count, rng, splits), rng, splits)]
+    said = spoken(text, "", rng)
+    return Row("refuse_talk", developer(rng), tuple(tools), said, reply=REFUSALS[0])
+
+
+_TALK_SLOTS = ("thing", "adjective", "color", "food", "first", "last", "city", "country", "plant")
+
+
+def _repeated(
+    source: Requests, count: int, rng: Random, splits: Splits
+) -> tuple[list[Request], list[Request]]:
+    """Two or three requests to one tool, and requests for other tools."""
+    times = rng.choice((2, 2, 3))
+    if source is written_requests:
+        able = [one for one in written_tools(splits.schemas) if one.tool.params]
+        written = rng.choice(able)
+        asked = [written.request(rng, splits) for _ in range(times)]
+    else:
+        made = make(rng, splits)
+        asked = [made.request(rng, splits) for _ in range(times)]
+    taken = asked[0].tool.name
+    kin = asked[0].kin
+    others = [x for x in source(count, rng, splits) if x.tool.name != taken and x.kin != kin]
+    return asked, others[: count - 1]
+
+
+def parallel(
+    source: Requests,
+    count: int,
+    rng: Random,
+    splits: Splits,
+    rename: Callable[[Sequence[Request], Random, Splits], list[Request]] = varied,
+) -> Row:
+    """A row with two or three requests in one message, to one tool or to several.
+
+    Args:
+        source: gives requests for that many tools.
+        count: declared tools.
+        rng: where all choices come from.
+        splits: the words that may be used.
+        rename: gives the tools other names.
+    """
+    if source is not lookup_requests and (count == 1 or rng.random() < 0.5):
+        asked, others = _repeated(source, count, rng, splits)
+    else:
+        pool = source(max(count, 2), rng, splits)
+        times = rng.choice((2, 2, 3))
+        asked, others = pool[:times], pool[times:]
+    distinct = list({one.tool.name: one for one in [*asked, *others]}.values())
+    named = rename(distinct, rng, splits)
+    by_name = {old.tool.name: new.tool.name for old, new in zip(distinct, named, strict=True)}
+    asked = renamed(asked, [by_name[one.tool.name] for one in asked])
+    tools = {one.tool.name: one.tool for one in named}
+    row = _row("parallel", list(tools.values()), asked, rng, rng.choice(_JOINTS))
+    return replace(row, swappable=source is not lookup_requests)
+
+
+def pick(rng: Random, splits: Splits) -> Row:
+    """A row of short tools with invented names, of which several are asked for, or none.
+
+    Only the descriptions tell which tool is meant, and each call is one more choice: practice
+    in choosing, as `echo` is practice in copying.
+    """
+    count = rng.choices((2, 3, 4, 5, 6), (30, 25, 25, 10, 10))[0]
+    requests = bare_requests(count + 1, rng, splits)
+    requests = renamed(requests, invented_names(count + 1, rng, splits))
+    if rng.random() < 0.15:
+        return refusal("pick", requests, rng)
+    tools = [request.tool for request in requests[1:]]
+    asked = rng.sample(requests[1:], rng.randint(1, min(count, 4)))
+    return _row("pick", tools, asked, rng, rng.choice(_JOINTS))
+
+
+def echo(rng: Random, splits: Splits) -> Row:
+    """A row that copies invented words into an argument: pure practice in copying."""
+    phrase = " ".join(invented(rng, splits.values) for _ in range(rng.randint(1, 6)))
+    requests = []
+    for verb in rng.sample(_ECHO_VERBS, rng.randint(1, 3)):
+        noun = rng.choice(("text", "phrase", "words", "line"))
+        param = Param(rng.choice(("text", "value", noun)), Slot("title"), f"The {noun}")
+        tool = Tool(f"{verb}_{noun}", f"{verb.capitalize()}s a {noun}.", (param,), (param.name,))
+        said = rng.choice((f"{verb} ", f"{verb} the {noun} ", f"{verb} this: "))
+        requests.append(Request(tool, said + phrase, {param.name: phrase}, verb))
+    return single("echo", varied(requests, rng, splits), rng)
+
+
+_ECHO_VERBS = ("repeat", "echo", "say", "write", "spell", "copy", "store", "type", "read", "shout")

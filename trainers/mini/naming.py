@@ -1,0 +1,64 @@
+"""Other names for the tools of a row, so that names are read and not remembered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from trainers.mini.schema import Request
+from trainers.mini.words import Splits, invented
+
+_COMMON = ("get", "search", "find", "api", "tool", "run", "do", "set", "create", "app", "fn", "use")
+
+
+def _pair(rng: Random, splits: Splits) -> str:
+    first, second = invented(rng, splits.names), invented(rng, splits.names)
+    return rng.choice((f"{first}_{second}", first, first + second.capitalize()))
+
+
+def invented_names(count: int, rng: Random, splits: Splits) -> list[str]:
+    """Different invented names; in half of the draws they all share a beginning."""
+    stem, joint = "", ""
+    if rng.random() < 0.5:
+        joint = rng.choice(("_", "_", "_", "."))
+        stem = rng.choice(_COMMON) if rng.random() < 0.6 else invented(rng, splits.names)
+    names: list[str] = []
+    while len(names) < count:
+        word = invented(rng, splits.names) if stem else _pair(rng, splits)
+        name = f"{stem}{joint}{word}"
+        if name.lower() not in {known.lower() for known in names}:
+            names.append(name)
+    return names
+
+
+def _prefixed(names: Sequence[str], rng: Random, splits: Splits) -> list[str]:
+    stem = rng.choice(_COMMON) if rng.random() < 0.5 else invented(rng, splits.names)
+    joint = rng.choice(("_", "_", "."))
+    return [f"{stem}{joint}{name}" for name in names]
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"[_.](\w)", lambda match: match[1].upper(), name)
+
+
+def renamed(requests: Sequence[Request], names: Sequence[str]) -> list[Request]:
+    """The same requests for tools of these names."""
+    pairs = zip(requests, names, strict=True)
+    return [replace(one, tool=replace(one.tool, name=name)) for one, name in pairs]
+
+
+def varied(requests: Sequence[Request], rng: Random, splits: Splits) -> list[Request]:
+    """Requests whose tools were renamed in one of several ways, or left alone."""
+    names = [request.tool.name for request in requests]
+    roll = rng.random()
+    if roll < 0.3:
+        names = invented_names(len(names), rng, splits)
+    elif roll < 0.45:
+        names = _prefixed(names, rng, splits)
+    elif roll < 0.53:
+        names = [_camel(name) for name in names]
+    if len({name.lower() for name in names}) < len(names):
+        return list(requests)
+    return renamed(requests, names)

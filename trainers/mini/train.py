@@ -1,0 +1,186 @@
+"""The training loop: planned by steps and by the clock, and resumable after a kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from trainers.mini.batches import Batch, Encoder, batches
+from trainers.mini.model import Network, Shape
+from trainers.mini.optimizer import Optimizers, Rates
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and with what.
+
+    Attributes:
+        minutes: the clock ends the training after this long; None leaves it to `steps`.
+        steps: steps at most. The learning rate falls with the larger of both shares, so that
+            a slow machine ends in time and a fast one does not go on.
+        save_minutes: time between checkpoints.
+    """
+
+    minutes: float | None = 80.0
+    steps: int = 7000
+    seed: int = 11
+    device: str = "cpu"
+    compile: bool = True
+    bfloat16: bool = True
+    save_minutes: float = 3.0
+    look_minutes: float = 10.0
+    rates: Rates = field(default_factory=Rates)
+
+    def progress(self, steps: int, seconds: float) -> float:
+        """The share of the training that is over, 0 to 1."""
+        by_clock = seconds / (self.minutes * 60) if self.minutes else 0.0
+        return min(1.0, max(steps / self.steps, by_clock))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training stands.
+
+    Attributes:
+        chunk: the corpus chunk in use.
+        used: batches of that chunk already used.
+        tokens: tokens seen, without padding.
+        seconds: time spent in training, over all runs.
+    """
+
+    chunk: int = 0
+    used: int = 0
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` is the GPU where there is one."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+class Training:
+    """A network in training, with all that a checkpoint holds."""
+
+    def __init__(self, plan: Plan, shape: Shape, tokenizer: Tokenizer) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan = plan
+        self.network = Network(shape).to(plan.device)
+        self.optimizers = Optimizers(self.network, plan.rates)
+        self.encoder = Encoder(tokenizer)
+        self.place = Place()
+        self.history: list[dict[str, float]] = []
+        self._loss = self._loss_function()
+
+    def _loss_function(self) -> Callable[..., Tensor]:
+        if not self.plan.compile:
+            return self.network.loss
+        torch._dynamo.config.cache_size_limit = 64
+        return torch.compile(self.network.loss, dynamic=False)
+
+    def step(self, batch: Batch) -> Tensor:
+        """One step; returns its loss without waiting for it."""
+        dtype = torch.bfloat16 if self.plan.bfloat16 else torch.float32
+        arrays = (batch.ids, batch.places, batch.weights)
+        ids, places, weights = (torch.from_numpy(x).to(self.plan.device) for x in arrays)
+        loss = self._loss(ids, places, weights, dtype)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        done = self.plan.progress(self.place.steps, self.place.seconds)
+        self.optimizers.step(self.place.steps, done)
+        return loss.detach()
+
+    def save(self, folder: Path) -> None:
+        """Writes the checkpoint; a kill while writing leaves the one before."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
+            "place": asdict(self.place),
+            "history": self.history,
+            "random": torch.get_rng_state(),
+        }
+        partial = folder / (CHECKPOINT + ".partial")
+        torch.save(state, partial)
+        partial.replace(folder / CHECKPOINT)
+
+    def load(self, folder: Path) -> None:
+        """Takes up the checkpoint of an earlier run.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        state: dict[str, Any] = torch.load(folder / CHECKPOINT, map_location=self.plan.device)
+        self.network.load_state_dict(state["network"])
+        self.optimizers.load_state_dict(state["optimizers"])
+        torch.set_rng_state(state["random"].cpu())
+        self.place, self.history = Place(**state["place"]), state["history"]
+
+
+def _report(training: Training, losses: list[Tensor], spent: float, tokens: int) -> str:
+    place, plan = training.place, training.plan
+    done = plan.progress(place.steps, place.seconds)
+    loss = torch.stack(losses).mean().item()
+    left = place.seconds * (1 - done) / done / 60 if done else math.nan
+    training.history.append({"step": place.steps, "tokens": place.tokens, "loss": round(loss, 4)})
+    return (
+        f"step {place.steps:5d}  {done:6.1%}  loss {loss:.4f}  {tokens / spent:6.0f} tokens/s  "
+        f"{place.tokens / 1e6:6.2f}M tokens  {place.seconds / 60:5.1f} min, {left:.0f} left"
+    )
+
+
+def run(
+    training: Training,
+    folder: Path,
+    say: Callable[[str], None],
+    look: Callable[[Network], str] | None = None,
+    stop_at: int | None = None,
+) -> None:
+    """Trains to the end of the plan, saving now and then.
+
+    Args:
+        training: what is to be trained.
+        folder: where checkpoints go.
+        say: takes a line about the progress every 50 steps.
+        look: called every `look_minutes`; `say` takes its text.
+        stop_at: leave after this many steps without saving, as a kill would.
+    """
+    plan, saved, looked = training.plan, training.place.seconds, training.place.seconds
+    losses: list[Tensor] = []
+    mark, tokens = time.monotonic(), 0
+    clock = time.monotonic() - training.place.seconds
+    source = batches(training.encoder, training.place.chunk, training.place.used)
+    while plan.progress(training.place.steps, training.place.seconds) < 1.0:
+        chunk, used, batch = next(source)
+        losses.append(training.step(batch))
+        before, tokens = training.place, tokens + batch.tokens
+        training.place = replace(
+            Place(chunk, used, before.steps + 1, before.tokens + batch.tokens),
+            seconds=time.monotonic() - clock,
+        )
+        if training.place.steps == stop_at:
+            return
+        if training.place.steps % 50 == 0:
+            say(_report(training, losses, time.monotonic() - mark, tokens))
+            losses, mark, tokens = [], time.monotonic(), 0
+        if training.place.seconds - saved > plan.save_minutes * 60:
+            training.save(folder)
+            saved = training.place.seconds
+        if look and training.place.seconds - looked > plan.look_minutes * 60:
+            say(look(training.network))
+            looked, mark, tokens = training.place.seconds, time.monotonic(), 0
+    training.save(folder)
