@@ -12,6 +12,7 @@ so its own replies serve as right drafts.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import random
 import resource
@@ -19,7 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,19 +165,22 @@ def watched(model: Any) -> Iterator[dict[str, float]]:
 
 @contextmanager
 def peak_memory(model: Any) -> Iterator[list[int]]:
-    """The most bytes in use meanwhile, weights included; sampled every 5 ms on the CPU."""
+    """The most bytes in use meanwhile beside what was there before; on the CPU every 5 ms."""
     peak = [0]
     if model.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
         yield peak
-        peak[0] = torch.cuda.max_memory_allocated()
+        peak[0] = torch.cuda.max_memory_allocated() - before
         return
     done = threading.Event()
+    with suppress(AttributeError):  # let go of what is free, where the C library can
+        ctypes.CDLL(None).malloc_trim(0)
+    before = _resident()
 
     def sample() -> None:
         while not done.wait(0.005):
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            peak[0] = max(peak[0], pages * resource.getpagesize())
+            peak[0] = max(peak[0], _resident() - before)
 
     thread = threading.Thread(target=sample)
     thread.start()
@@ -185,6 +189,11 @@ def peak_memory(model: Any) -> Iterator[list[int]]:
     finally:
         done.set()
         thread.join()
+
+
+def _resident() -> int:
+    """Bytes of this process in memory, as Linux counts them."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def ours(
@@ -269,7 +278,7 @@ def measure(model: Any, asked: Replies, length: int, options: argparse.Namespace
 def show(title: str, found: dict[str, Any]) -> None:
     """A table for people; its cells are Markdown's."""
     print(f"\n### {title}\n")
-    print("| | s | replies/s | × one by one | accepted | passes | same | peak GB |")
+    print("| | s | replies/s | × one by one | accepted | passes | same | GB beside weights |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in found["rows"]:
         cells = [

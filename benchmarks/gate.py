@@ -90,7 +90,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    python, pytest = sys.executable, [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    python, pytest = (
+        sys.executable,
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+    )
     run = [python, "-m", "harness", "run"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import Final
 
 from harness import __version__
 from harness.errors import CallgateError, printable
 from harness.options import OPTIONS, flag
+
+_BROKEN: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        return _broke(error)
     return code
+
+
+def _broke(error: Exception) -> int:
+    """Say that callgate has a bug; 3: no verdict of the model's."""
+    from harness.wording import one_line
+
+    if os.environ.get("CALLGATE_DEBUG"):
+        print("\n".join(map(printable, traceback.format_exc().split("\n"))), file=sys.stderr)
+    what = one_line(f"{type(error).__name__}: {error}", 400)
+    how = "CALLGATE_DEBUG=1 shows where"
+    print(f"callgate itself broke: {what}; please report it ({how})", file=sys.stderr)
+    return _BROKEN
 
 
 def _parser() -> argparse.ArgumentParser:

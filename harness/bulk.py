@@ -10,6 +10,7 @@ from harness.backends import Backend, details_of
 from harness.cases import Spec
 from harness.footnotes import footnotes
 from harness.gating import Decision, decide
+from harness.log_files import check_log_files
 from harness.options import Settings
 from harness.redaction import secrets
 from harness.run import verdicts
@@ -30,12 +31,16 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
     """Judge the cases of the chosen split, log them as they come, decide every gate.
 
     A spec without a case in the split has no decision, only its line in the summary.
+
+    Raises:
+        UsageError: the baseline cannot be read, or the log not be written where it was asked for.
     """
+    check_log_files(settings, specs)
     baseline = read_log(settings.baseline) if settings.baseline else None
     hidden = secrets()
     details = details_of(backend)
     first = header(settings, backend.label, backend.fingerprint, digests(specs), details)
-    log = RunLog(first, settings.run_log, settings.home)
+    log = RunLog(first, settings.run_log, settings.home, settings.replay_file)
     cases = [case for spec in specs for case in spec.in_split(settings.split)]
     records: dict[str, list[dict[str, Any]]] = {spec.name: [] for spec in specs}
     try:

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Final
-
-import regex
 
 from harness.cases import Call, Json
 
@@ -32,7 +31,8 @@ MAX_DIGITS: Final = 4300
 """Digits of an integer: Python's own limit on reading and writing one."""
 NAME_RULE: Final = "a name is made of letters, digits and any of _ . $ @ / -"
 
-_NAME = regex.compile(r"[\p{L}\p{M}\p{N}_.$@/-]+")
+_NAME = re.compile(r"[\w.$@/-]+")
+"""All of a name but its marks: to `re` they are no part of a word."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BARE = re.compile(r"""[^\s,:<>()\[\]{}"']+""")
 _SHOWN = re.compile(r"""<\w+>|[^\s,:<>()\[\]{}"']+|.""", re.DOTALL)
@@ -50,7 +50,7 @@ class GrammarError(Exception):
 
 def is_name(text: str) -> bool:
     """Whether a call can carry this as the name of its tool or of an argument."""
-    return _NAME.fullmatch(text) is not None
+    return text != "" and _name_end(text, 0) == len(text)
 
 
 def read_call(text: str, at: int) -> tuple[Call, int]:
@@ -152,9 +152,19 @@ def _token(text: str, at: int, token: str, wanted: str = "") -> int:
 
 
 def _name(text: str, at: int, wanted: str) -> tuple[str, int]:
-    if (name := _NAME.match(text, at)) is None:
+    if (end := _name_end(text, at)) == at:
         raise GrammarError(at, f"expected {wanted}, got {_got(text, at)}")
-    return name[0], name.end()
+    return text[at:end], end
+
+
+def _name_end(text: str, at: int) -> int:
+    """Where the name that starts there ends; `at` itself where none does."""
+    while True:
+        if part := _NAME.match(text, at):
+            at = part.end()
+        if at == len(text) or text[at].isascii() or unicodedata.category(text[at])[0] != "M":
+            return at
+        at += 1
 
 
 def _got(text: str, at: int) -> str:

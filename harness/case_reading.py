@@ -20,15 +20,16 @@ from harness.cases import (
 )
 from harness.conversations import read_messages
 from harness.errors import nearest
-from harness.expansion import Variant, last_turn, share_of, variants, written_path
+from harness.expansion import Room, Variant, last_turn, share_of, variants, written_path
 from harness.expectations import Setting, read_expectation
 from harness.functiongemma import CodecError, wrap_args_json, write_call
 from harness.gold import gold_calls
 from harness.json_values import shown
 from harness.safe_regex import RegexTimeout
-from harness.spec_keys import CASE_KEYS, IDENTIFIER_SCHEMA, PROMPT, TAG, VARIABLE
+from harness.schemas import UnusableSchema
+from harness.spec_keys import CASE_KEYS, IDENTIFIER_SCHEMA, LONGEST_ID, PROMPT, TAG, VARIABLE
 from harness.spec_nodes import Notes, Path, Report, entries, fields, fits, items, under
-from harness.tool_lists import ReadFile, Toolbox, read_tools
+from harness.tool_lists import ReadFile, Toolbox, read_tools, refuse_args
 
 Message = Mapping[str, Json]
 
@@ -49,6 +50,7 @@ class FileSetting:
     target: Target
     fold: bool
     subsets: dict[tuple[str, ...], Toolbox] = field(default_factory=dict)
+    room: Room = field(default_factory=Room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ def read_case(node: Json, place: int, setting: FileSetting) -> list[WrittenCase]
         if "expect" in good and "each" not in node:
             reading.expected(good["expect"])
         return []
-    return [case for variant in variants(good, report) if (case := reading.case(variant))]
+    written = variants(good, report, setting.room)
+    return [case for variant in written if (case := reading.case(variant))]
 
 
 def _label(node: Json, place: int | str) -> str:
@@ -159,6 +162,8 @@ def _toolbox(
         known=setting.toolbox,
         where=f"case {_label(node, path[-1])}, tools",
     )
+    if setting.target == "args_json":
+        refuse_args(toolbox)
     if names is not None and toolbox.whole:
         setting.subsets[names] = toolbox
     return toolbox
@@ -200,6 +205,9 @@ class _Reading:
             self._reply_fits(expected, variant)
         if not fits(variant.id, IDENTIFIER_SCHEMA):
             self.report((), f"its id comes out as {shown(variant.id)}", "give it an `id`")
+        elif len(variant.id) > LONGEST_ID:
+            what = f"its id has {len(variant.id):,} characters, expected at most {LONGEST_ID}"
+            self.report(("id",) if "id" in self.good else variant.path, what)
         if expected is None or len(self.setting.notes.problems) > before:
             return None
         return self._built(variant, messages, prompt, split, expected.expect)
@@ -302,7 +310,7 @@ class _Reading:
         says = expected.expect.says if isinstance(expected.expect, NoCall) else None
         try:
             problem = says.problem(variant.reply) if says else None
-        except RegexTimeout as error:
+        except (RegexTimeout, UnusableSchema) as error:
             problem = str(error)
         if problem:
             self.report(("reply",), f"does not meet the case's own `says`: {problem}")

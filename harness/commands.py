@@ -15,10 +15,18 @@ from typing import Final
 from harness.backends import backend_for
 from harness.cases import Case, Location, Spec
 from harness.errors import Problem, UsageError, nearest, printable
-from harness.loading import LoadedSpec, find_spec_files, load_spec, load_specs
+from harness.loading import (
+    SUFFIX,
+    LoadedSpec,
+    find_near_misses,
+    find_spec_files,
+    load_spec,
+    load_specs,
+)
 from harness.options import OPTIONS, Settings, resolve
+from harness.output import print_lines
 from harness.redaction import redact_text
-from harness.wording import expectation_text, one_line
+from harness.wording import cut, expectation_text, one_line
 
 NOT_MET, BROKEN = 1, 3
 _DECLARATION: Final = "<start_function_declaration>"
@@ -33,20 +41,11 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 def spec_files(paths: Sequence[str]) -> list[Path]:
     """The spec files named, each once, or those of `specs/`, or of this folder."""
-    default = _SPECS if Path(_SPECS).is_dir() else "."
-    found = find_spec_files(paths or [default])
-    return list({file.resolve(): file for file in reversed(found)}.values())[::-1]
-
-
-def _print(lines: Sequence[str]) -> None:
-    """Write the lines; a reader that has left, as `| head` does, changes nothing."""
-    try:
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-        if not isinstance(error, BrokenPipeError):
-            raise UsageError(f"the output cannot be written: {error.strerror}") from None
+    default = _SPECS if os.path.isdir(_SPECS) else "."  # noqa: PTH112 - never raises
+    for file in find_near_misses(paths or [default]):
+        note = f"warning: {printable(str(file))} is not read: spec files end in {SUFFIX!r}"
+        sys.stderr.write(f"{note}\n")
+    return find_spec_files(paths or [default])
 
 
 def run(given: argparse.Namespace) -> int:
@@ -56,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     settings = _settings(given)
     specs = load_specs(spec_files(given.paths))
     judged = judge_specs(specs, backend_for(settings), settings)
-    _print(judged.lines)
+    print_lines(judged.lines)
     if any(decision.broken for decision in judged.decisions) or not judged.decisions:
         return BROKEN
     return 0 if all(decision.met for decision in judged.decisions) else NOT_MET
@@ -67,7 +66,7 @@ def lint(given: argparse.Namespace) -> int:
     if given.schema:
         from harness.spec_schema import spec_schema
 
-        _print([json.dumps(spec_schema(), indent=2, ensure_ascii=False)])
+        print_lines([json.dumps(spec_schema(), indent=2, ensure_ascii=False)])
         return 0
     files = spec_files(given.paths)
     loaded = [load_spec(file) for file in files]
@@ -78,7 +77,7 @@ def lint(given: argparse.Namespace) -> int:
     lines += [f"warning: {warning}" for warning in warnings]
     counts = f"{_count(len(files), 'file')}, {_cases_read(loaded)}: "
     counts += f"{_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}"
-    _print([*lines, counts])
+    print_lines([*lines, counts])
     return 2 if problems else 0
 
 
@@ -124,7 +123,7 @@ def show(given: argparse.Namespace) -> int:
         lines = [f"{case.location}: case {case.id}"]
         lines += [f"  expected  {one_line(expectation_text(case.written), 600)}"]
         lines += ["  reply     (no model is named: add --model)"]
-        _print([*lines, "", *prompt])
+        print_lines([*lines, "", *prompt])
         return 0
     backend = backend_for(settings)
     record = record_of(next(verdicts([case], backend)))
@@ -132,7 +131,7 @@ def show(given: argparse.Namespace) -> int:
     head = f"model: {one_line(redact_text(backend.label))}"
     difference = _difference(record)
     difference = ["", "gold block and first block of the reply:", *difference] if difference else []
-    _print([head, "", case_text(record, again), *difference, "", *prompt])
+    print_lines([head, "", case_text(record, again), *difference, "", *prompt])
     return {"fail": NOT_MET, "error": BROKEN}.get(record["outcome"], 0)
 
 
@@ -165,15 +164,23 @@ def _find(ref: str) -> Case:
     """
     name, separator, ident = ref.rpartition("::")
     if not separator or not name or not ident:
-        raise UsageError(f"{ref!r}: expected SPEC::ID or PATH::ID")
-    spec = load_specs([Path(name)])[0] if Path(name).is_file() else _spec_called(name)
+        raise UsageError(f"{cut(ref)!r}: expected SPEC::ID or PATH::ID")
+    spec = load_specs([Path(name)])[0] if _is_file(name) else _spec_called(name)
     for case in spec.cases:
         if case.id == ident:
             return case
     ids = [case.id for case in spec.cases]
     below = [name for name in ids if name.startswith(f"{ident}.")]
     hint = _there_are(below) if below else nearest(ident, ids, _there_are(ids))
-    raise UsageError(f"{spec.path}: no case {ident!r} ({hint})")
+    raise UsageError(f"{spec.path}: no case {cut(ident)!r} ({hint})")
+
+
+def _is_file(name: str) -> bool:
+    """Whether a path leads to a file; raises UsageError where that cannot be found out."""
+    try:
+        return Path(name).is_file()
+    except OSError as error:
+        raise UsageError(f"{cut(name)!r}: cannot be read: {error.strerror}") from None
 
 
 def _there_are(ids: Sequence[str]) -> str:
@@ -194,4 +201,4 @@ def _spec_called(name: str) -> Spec:
     if broken:
         unread = f"{_count(broken, 'file')} cannot be read, see callgate lint"
         hint = f"{hint}; {unread}" if hint else unread
-    raise UsageError(f"no file and no spec is called {name!r} ({hint})")
+    raise UsageError(f"no file and no spec is called {cut(name)!r} ({hint})")

@@ -20,6 +20,16 @@ _LONGEST_SLUG: Final = 40
 MAX_VARIANTS: Final = 100_000
 MAX_WRITTEN: Final = 200_000_000
 """Bounds on what `each` makes of one case: cases, and characters of messages and expectations."""
+MAX_FILLED_TEXT: Final = 1_000_000
+MAX_FILLED: Final = 64_000_000
+"""Characters that variables write into one text, and into all the cases of a file."""
+
+
+@dataclass
+class Room:
+    """The characters that the variables of a file may still write out."""
+
+    left: int = MAX_FILLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +86,15 @@ def share_of(text: str, shares: Mapping[str, float], seed: int) -> Split:
     return chosen
 
 
-def variants(node: Mapping[str, Any], report: Report) -> Iterator[Variant]:
+def variants(
+    node: Mapping[str, Any], report: Report, room: Room | None = None
+) -> Iterator[Variant]:
     """The cases that a written one stands for; what cannot be filled in is reported.
 
-    `node` holds only values of the right shape. A variant that cannot be filled is left out.
+    `node` holds only values of the right shape; `room` is what the file's cases share. A variant
+    that cannot be filled is left out.
     """
+    room = Room() if room is None else room
     if "each" not in node:
         for suffix, prompt, path in _prompts(node):
             yield _variant(node, node, suffix, prompt, path, {})
@@ -90,7 +104,9 @@ def variants(node: Mapping[str, Any], report: Report) -> Iterator[Variant]:
         report(("each",), what, "write several cases", key=True)
         return
     for place, variables in enumerate(node["each"]):
-        filling = _Filling(variables, place, report)
+        if room.left < 0:
+            return
+        filling = _Filling(variables, place, report, room)
         parts = {
             name: filling.fill(node.get(name), (name,)) for name in ("messages", "expect", "reply")
         }
@@ -206,15 +222,19 @@ def last_turn(messages: list[Json]) -> str:
 class _Filling:
     """One variable set being written into the parts of a case; `whole` until a name is unknown."""
 
-    def __init__(self, variables: Mapping[str, Json], place: int, report: Report) -> None:
-        self.variables, self.place, self.report = variables, place, report
+    def __init__(
+        self, variables: Mapping[str, Json], place: int, report: Report, room: Room
+    ) -> None:
+        self.variables, self.place, self.report, self.room = variables, place, report, room
         self.whole = True
 
     def fill(self, value: Json, path: Path) -> Json:
         """The value with its variables; one that is only `$(name)` keeps the variable's type."""
         if isinstance(value, str):
             if (only := _VARIABLE.fullmatch(value)) and not _is_text(path):
-                return self._look_up(only[1], path)
+                held = self._look_up(only[1], path)
+                self._take(len(held) if isinstance(held, str) else 0, path)
+                return held
             return self.text(value, path)
         if isinstance(value, list):
             return [self.fill(item, (*path, place)) for place, item in enumerate(value)]
@@ -231,7 +251,27 @@ class _Filling:
         """The text with its variables written out."""
         if "$(" not in template:
             return template
-        return _VARIABLE.sub(lambda found: self._written(found[1], path), template)
+        named = _VARIABLE.findall(template)
+        texts = {name: self._written(name, path) for name in dict.fromkeys(named)}
+        length = sum(len(texts[name]) for name in named)
+        if length > MAX_FILLED_TEXT:
+            most = f"expected at most {MAX_FILLED_TEXT:,}"
+            self.report(path, f"its variables come to {length:,} characters, {most}")
+            self.whole = False
+        if not (self._take(min(length, MAX_FILLED_TEXT), path) and self.whole):
+            return ""
+        return _VARIABLE.sub(lambda found: texts[found[1]], template)
+
+    def _take(self, length: int, path: Path) -> bool:
+        """Whether so many characters may still be written; where they first may not, a report."""
+        before, self.room.left = self.room.left, self.room.left - length
+        if self.room.left >= 0:
+            return True
+        if before >= 0:
+            what = f"the variables of this file come to more than {MAX_FILLED:,} characters"
+            self.report(path, what, "shorten them, or make several files")
+        self.whole = False
+        return False
 
     def _written(self, name: str, path: Path) -> str:
         value = self._look_up(name, path)

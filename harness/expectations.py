@@ -106,6 +106,11 @@ def _no_call_form(node: Mapping[str, Json], setting: Setting, report: Report) ->
         return NoCall()
     inside = under(report, "says")
     says = _value(good["says"], setting, inside)
+    if isinstance(says, Match) and (says.optional or says.absent):
+        flag = "$optional" if says.optional else "$absent"
+        hint = "a reply always has a text, if an empty one"
+        inside((flag,), f"{flag} has no meaning here", hint, key=True)
+        return None
     if says is None or isinstance(says, Match) or isinstance(good["says"], str):
         return NoCall(says) if says else None
     hint = operator_slip(good["says"])
@@ -252,6 +257,10 @@ def _names_fit(
             good = False
         elif arguments[name].absent:
             report((name,), f"{shown(name)} is required, so a call without it is never valid")
+            good = False
+        elif arguments[name].optional:
+            what = f"{shown(name)} is required, so a call without it is never valid"
+            report((name, "$optional"), what, "leave $optional out", key=True)
             good = False
     return good
 

@@ -13,6 +13,7 @@ from harness.cases import Case, Spec, Verdict
 from harness.errors import CallgateError
 from harness.footnotes import footnotes
 from harness.gating import Decision, decide
+from harness.log_files import check_log_files
 from harness.options import OPTIONS, Settings, flag
 from harness.progress import Stream
 from harness.redaction import secrets
@@ -99,11 +100,14 @@ class GateSession:
         Raises:
             UsageError: no model, or a file that cannot be used.
         """
+        selected = [selection.spec for selection in self._selections.values()]
+        check_log_files(self.settings, selected)
         backend = self._asked()
-        specs = digests([selection.spec for selection in self._selections.values()])
+        specs = digests(selected)
         details = details_of(backend)
         first = header(self.settings, backend.label, backend.fingerprint, specs, details)
-        self._log = RunLog(first, self.settings.run_log, self.settings.home)
+        asked, home = self.settings.run_log, self.settings.home
+        self._log = RunLog(first, asked, home, self.settings.replay_file)
 
     def _asked(self) -> Backend:
         if self._backend is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from fractions import Fraction
 from typing import Final
 
 from harness.cases import Json
@@ -15,6 +16,7 @@ from harness.errors import printable
 
 WIDTH: Final = 200
 """Characters of a value in a message; a longer one is cut in the middle."""
+NORMAL_FORM: Final = "they differ only in Unicode normal form"
 
 _DEPTH: Final = 40
 _WORD: Final = re.compile(r"\$?[A-Za-z_][\w.-]*")
@@ -31,6 +33,16 @@ _WORDS: Final = {
 def is_number(value: Json) -> bool:
     """Whether this is a JSON number: a boolean never is."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_finite(value: int | float) -> bool:
+    """Whether a number is neither an infinity nor NaN."""
+    return isinstance(value, int) or value - value == 0
+
+
+def as_written(value: int | float) -> Fraction:
+    """A finite number exactly as people read it: 0.1 is a tenth, which no float is."""
+    return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
 
 
 def same(left: Json, right: Json) -> bool:
@@ -85,8 +97,23 @@ def cut(text: str, width: int = WIDTH) -> str:
 
 
 def unlike(expected: str, value: Json) -> str:
-    """The phrase of a mismatch: `expected …, got …`."""
-    return f"expected {cut(expected)}, got {shown(value)}"
+    """The phrase of a mismatch: `expected …, got …`; spellings that look the same are escaped."""
+    wanted, got = cut(expected), shown(value)
+    if look_alike(wanted, got):
+        return f"expected {escaped(wanted)}, got {escaped(got)} ({NORMAL_FORM})"
+    return f"expected {wanted}, got {got}"
+
+
+def look_alike(left: str, right: str) -> bool:
+    """Whether two texts differ in nothing but Unicode normal form: an accent composed or not."""
+    if left == right or (left.isascii() and right.isascii()):
+        return False
+    return unicodedata.normalize("NFC", left) == unicodedata.normalize("NFC", right)
+
+
+def escaped(text: str) -> str:
+    """The text with an escape for each character beyond ASCII."""
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def inside(step: str | int, phrase: str) -> str:

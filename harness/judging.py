@@ -20,6 +20,7 @@ from harness.cases import (
     Case,
     Expectation,
     ExpectedCall,
+    Json,
     Miss,
     NoCall,
     OneOf,
@@ -39,9 +40,9 @@ from harness.functiongemma import (
     write_call,
 )
 from harness.gold import gold_calls
-from harness.json_values import equal
+from harness.json_values import NORMAL_FORM, equal, escaped, look_alike
 from harness.matchers import RegexTimeout, shown
-from harness.schemas import tool_schema
+from harness.schemas import UnusableSchema, tool_schema
 from harness.statistics import character_error_rate
 from harness.wording import call_text, calls_text, cut, opening
 
@@ -77,7 +78,7 @@ def judge(case: Case, reply: Reply) -> Verdict:
         return Verdict(case, reply, Outcome.ERROR, reason=reply.error)
     try:
         return _judge(case, reply)
-    except RegexTimeout as error:
+    except (RegexTimeout, UnusableSchema) as error:
         return Verdict(case, reply, Outcome.ERROR, reason=str(error))
     except Exception as error:
         what = cut(f"{type(error).__name__}: {error}", 1000)
@@ -207,9 +208,7 @@ def _tools(case: Case, expect: Calls, made: _Made) -> Finding | None:
     declared = {tool.name for tool in case.tools}
     unknown = [call.name for call in made.calls if call.name not in declared]
     if unknown:
-        hint = nearest(unknown[0][:80], sorted(declared))
-        reason = f"expected {_wanted(expect)}, got {shown(unknown[0])}, which is not declared"
-        return Finding(Miss.UNKNOWN_TOOL, f"{reason} ({hint})" if hint else reason)
+        return Finding(Miss.UNKNOWN_TOOL, _undeclared(unknown[0], declared, _wanted(expect)))
     wanted = Counter(call.tool for call in expect.calls)
     got = Counter(call.name for call in made.calls)
     if got == wanted:
@@ -219,6 +218,16 @@ def _tools(case: Case, expect: Calls, made: _Made) -> Finding | None:
     if wanted < got:
         return Finding(Miss.EXTRA_CALL, reason)
     return Finding(Miss.MISSING_CALL if got < wanted else Miss.WRONG_TOOL, reason)
+
+
+def _undeclared(name: str, declared: set[str], wanted: str) -> str:
+    twin = next((other for other in sorted(declared) if look_alike(name[:80], other)), None)
+    if twin is not None:
+        hint = f"declared is {escaped(twin)}: {NORMAL_FORM}"
+        return f"expected {wanted}, got '{escaped(name)}', which is not declared ({hint})"
+    hint = nearest(name[:80], sorted(declared))
+    reason = f"expected {wanted}, got {shown(name)}, which is not declared"
+    return f"{reason} ({hint})" if hint else reason
 
 
 def _arguments(case: Case, expect: Calls, made: _Made) -> Finding | None:
@@ -272,13 +281,22 @@ def argument_problems(expected: ExpectedCall, call: Call, tool: Tool) -> list[st
         elif matcher.optional or matcher.absent:
             problem = None
         elif name in defaults:
-            problem = matcher.problem(defaults[name])
+            problem = _of_default(matcher.problem(defaults[name]), defaults[name])
         else:
             problem = "expected a value, the call leaves it out"
         if name in call.arguments and matcher.absent:
             problem = f"expected no value, got {shown(call.arguments[name])}"
         problems += [f"argument {shown(name)}: {problem}"] if problem else []
     return problems + _unnamed(expected, call, defaults)
+
+
+def _of_default(problem: str | None, default: Json) -> str | None:
+    """The problem of a default that stands for an argument left out: nobody wrote it."""
+    if problem is None:
+        return None
+    told = f"left out, so its default {shown(default)}"
+    expected = problem.removesuffix(f", got {shown(default)}")
+    return f"{problem} ({told})" if expected == problem else f"{expected}; {told}"
 
 
 def _unnamed(expected: ExpectedCall, call: Call, defaults: dict[str, object]) -> list[str]:

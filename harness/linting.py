@@ -31,6 +31,7 @@ from harness.gold import gold_calls
 from harness.json_values import folded, shown
 from harness.safe_regex import RegexTimeout
 from harness.schema_faults import unknown_keywords
+from harness.schemas import UnusableSchema
 from harness.spec_nodes import COMMA, Notes, Path, dotted, left_by_comma
 from harness.statistics import least_cases
 from harness.template_losses import developer_losses, prompt_losses, template_losses
@@ -278,7 +279,7 @@ def _misses(matcher: Matcher) -> str | None:
         return None
     try:
         return matcher.problem(matcher.gold)
-    except RegexTimeout as error:
+    except (RegexTimeout, UnusableSchema) as error:
         return str(error)
 
 

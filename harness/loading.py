@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,9 +31,9 @@ from harness.spec_keys import (
     SPLIT_KEYS,
 )
 from harness.spec_nodes import Notes, Report, as_share, entries, fields, fits
-from harness.strict_yaml import read_yaml_file
-from harness.tool_lists import Toolbox, read_tools
-from harness.wording import shown_path
+from harness.strict_yaml import FileRefused, read_bytes, read_yaml_bytes
+from harness.tool_lists import Toolbox, read_tools, refuse_args
+from harness.wording import cut, shown_path
 
 SUFFIX: Final = ".spec.yaml"
 
@@ -52,39 +54,90 @@ class LoadedSpec:
 def find_spec_files(paths: Sequence[str]) -> list[Path]:
     """The spec files that paths name: files as given, folders searched for `*.spec.yaml`, sorted.
 
-    Raises UsageError for a path that is not there, and where there is none at all.
+    A file that several paths or links lead to is found once, by the first.
+
+    Raises UsageError for a path that is not there or cannot be read, also below a folder, and
+    where there is none at all.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            found.update(dict.fromkeys(_below(path)))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise UsageError(f"There is no file or folder {name!r}.{_case_named(name)}")
+        for path in _named(name):
+            found.setdefault(os.path.realpath(path), path)
     if not found:
         places = ", ".join(map(repr, paths)) or "no path at all"
         raise UsageError(f"No spec files in {places}: their names end in {SUFFIX!r}.")
-    return list(found)
+    return list(found.values())
+
+
+def find_near_misses(paths: Sequence[str]) -> list[Path]:
+    """The files in and below folders whose names are nearly those of spec files, sorted."""
+    folders = [Path(name) for name in paths if os.path.isdir(name)]  # noqa: PTH112 - never raises
+    near = (SUFFIX, SUFFIX.replace(".yaml", ".yml"))
+    every = dict.fromkeys(path for folder in folders for path in _files_below(folder))
+    return sorted(
+        path
+        for path in every
+        if path.name.lower().endswith(near) and not path.name.endswith(SUFFIX)
+    )
+
+
+def _named(name: str) -> list[Path]:
+    """The spec files of one path."""
+    if not name:
+        raise UsageError("'' is no path: name a spec file or a folder.")
+    try:
+        mode = _mode(Path(name))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"There is no file or folder {_text(name)}.{_case_named(name)}") from None
+    return _below(Path(name)) if stat.S_ISDIR(mode) else [Path(name)]
+
+
+def _mode(path: Path) -> int:
+    """What a path leads to; raises UsageError where it leads nowhere, or may not be followed."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link that leads nowhere.") from None
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{_text(str(path))} cannot be read: {why}.") from None
+
+
+def _text(name: str) -> str:
+    """A path in quotes; the middle of an endless one is left out."""
+    return repr(cut(name, 400))
 
 
 def _case_named(name: str) -> str:
     """What to do where one case of a file is named."""
     file = name.partition("::")[0]
-    if file == name or not Path(file).is_file():
+    if file == name or not os.path.isfile(file):  # noqa: PTH113 - never raises
         return ""
     return f" For one case of {file} use `pytest {name}`, or `callgate show {name}`."
 
 
 def _below(folder: Path) -> list[Path]:
-    """The spec files of a folder and those below it, hidden folders left out."""
-    return sorted(
-        path
-        for path in folder.rglob(f"*{SUFFIX}")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
-    )
+    """The spec files of a folder and those below it."""
+    named = [path for path in _files_below(folder) if path.name.endswith(SUFFIX)]
+    return sorted(path for path in named if stat.S_ISREG(_mode(path)))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """What is no folder in this one and below; hidden folders left out, links followed once."""
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(place)
+        inner = [] if real in seen else sorted(n for n in folders if not n.startswith("."))
+        folders[:] = inner
+        if real not in seen:
+            yield from (Path(place, file) for file in files)
+        seen.add(real)
+
+
+def _refuse(error: OSError) -> None:
+    raise UsageError(f"{_text(str(error.filename))} cannot be read: {error.strerror}.")
 
 
 def load_specs(files: Iterable[Path]) -> list[Spec]:
@@ -123,13 +176,12 @@ def load_spec(file: Path, shown: str | None = None) -> LoadedSpec:
 
 def _load(file: Path, shown: str, *, warn: bool) -> LoadedSpec:
     try:
-        document = read_yaml_file(file, shown)
-        content = file.read_bytes()
+        content = read_bytes(file)
+        document = read_yaml_bytes(content, shown)
     except SpecError as error:
         return LoadedSpec(None, error.problems)
-    except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        return LoadedSpec(None, (Problem(Location(shown, 1), "", what, code="spec"),))
+    except FileRefused as error:
+        return LoadedSpec(None, (error.problem(shown),))
     notes = Notes(document)
     if not isinstance(document.value, Mapping):
         what = f"found {value_text(document.value)}, expected a mapping with `cases`"
@@ -189,6 +241,8 @@ def _setting(
     toolbox = Toolbox(whole="tools" not in notes.document.value)
     if "tools" in good:
         toolbox = read_tools(good["tools"], notes, ("tools",), rules=rules, read_file=read_file)
+        if good.get("target") == "args_json":
+            refuse_args(toolbox)
     clauses = good.get("clauses", {})
     entries(clauses, IDENTIFIER_SCHEMA, SENTENCE, notes.report(("clauses",), "clauses."))
     return FileSetting(
@@ -273,14 +327,13 @@ class _ToolFiles:
     def _toolbox(self, path: Path, name: str, rules: Rules, report: Report) -> Toolbox:
         hint = "a path to a list of tools, relative to the spec file"
         try:
-            content = path.read_bytes()
-            document = read_yaml_file(path, shown_path(path))
+            content = read_bytes(path)
+            document = read_yaml_bytes(content, shown_path(path))
         except SpecError as error:
             self.problems += error.problems
             return Toolbox(whole=False)
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            report((), f"the file {value_text(name)} cannot be read: {why}", hint)
+        except FileRefused as error:
+            report((), f"the file {value_text(name)} {error.what}", error.hint or hint)
             return Toolbox(whole=False)
         self.contents.append(content)
         notes = Notes(document, self.problems)

@@ -2,7 +2,8 @@
 
 `Equals`, `ListOf`, `ObjectOf` and `Match` are matchers (`harness.cases.Matcher`). The rest are
 conditions: one per operator, all of which a `Match` demands. `problem` never raises, whatever
-the value, except `RegexTimeout` where a pattern runs away.
+the value, except `RegexTimeout` where a pattern runs away and `UnusableSchema` where a schema's
+alternatives do.
 """
 
 # ruff: noqa: D102 - the methods are those of the protocols, documented there
@@ -11,11 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar, Protocol
 
 from harness.cases import NO_GOLD, Json, Matcher
-from harness.json_values import cut, folded, inside, is_number, key_text, same, shown, unlike
+from harness.json_values import (
+    as_written,
+    cut,
+    folded,
+    inside,
+    is_finite,
+    is_number,
+    key_text,
+    same,
+    shown,
+    unlike,
+)
 from harness.phrases import holds_phrase
 from harness.safe_regex import compile_pattern, found
 from harness.schemas import ValueSchema
@@ -287,8 +298,8 @@ class Near:
 
     def problem(self, value: Json) -> str | None:
         if is_number(value) and is_finite(value):
-            away = abs(_as_written(value) - _as_written(self.number))
-            if away <= _as_written(self.tolerance):
+            away = abs(as_written(value) - as_written(self.number))
+            if away <= as_written(self.tolerance):
                 return None
         return unlike(self.described, value)
 
@@ -368,15 +379,6 @@ def gold_members(members: Mapping[str, Described]) -> Json:
         elif not (member.optional or member.absent):
             return NO_GOLD
     return golds
-
-
-def is_finite(value: int | float) -> bool:
-    """Whether a number is neither an infinity nor NaN."""
-    return isinstance(value, int) or value - value == 0
-
-
-def _as_written(value: int | float) -> Fraction:
-    return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
 
 
 def _items(count: int) -> str:

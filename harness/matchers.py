@@ -13,7 +13,7 @@ from typing import Final
 
 from harness.cases import NO_GOLD, Json
 from harness.errors import nearest
-from harness.json_values import equal, folded, is_number, shown
+from harness.json_values import equal, folded, is_finite, is_number, shown
 from harness.matcher_kinds import (
     AnyOf,
     Anything,
@@ -34,11 +34,10 @@ from harness.matcher_kinds import (
     Regex,
     Valid,
     gold_members,
-    is_finite,
 )
 from harness.operators import OPERATORS, Operator
 from harness.safe_regex import PatternError, RegexTimeout, compile_pattern
-from harness.schemas import value_schema, value_schema_errors
+from harness.schemas import UnusableSchema, value_schema, value_schema_errors
 from harness.slips import list_slip, operator_slip
 
 __all__ = [
@@ -190,7 +189,7 @@ def _gold(node: Mapping[str, Json], match: Match) -> Json:
         return gold
     try:
         return gold if match.problem(gold) is None else NO_GOLD
-    except RegexTimeout:
+    except (RegexTimeout, UnusableSchema):
         return NO_GOLD
 
 

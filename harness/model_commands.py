@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from harness.backends.local_model import CACHE_FILE, MEMO_FILE
 from harness.errors import BackendError, UsageError
-from harness.options import NO_MODEL, OPTIONS, Settings, resolve
+from harness.options import OPTIONS, Settings, no_model, resolve
+from harness.output import print_lines
 from harness.reply_cache import MOST_BYTES, ReplyCache
 from harness.wording import shown_path
 
@@ -34,7 +34,7 @@ def doctor(given: argparse.Namespace) -> int:
         found = [*option_lines(settings), "", version_line()]
         if settings.model is None or not settings.model.startswith("replay:"):
             found.append(_cache_line(settings))
-        _print(found)
+        print_lines(found)
 
 
 def _examined(settings: Settings) -> int:
@@ -45,16 +45,18 @@ def _examined(settings: Settings) -> int:
     from harness.placement import place
 
     if settings.model is None:
-        raise UsageError(NO_MODEL)
+        raise UsageError(no_model(settings))
     if settings.model.startswith("replay:"):
         replay = Replay.read(settings.model.removeprefix("replay:"))
-        _print([f"{replay.label}: {_count(len(replay.lines), 'reply')}, no model to examine", ""])
+        print_lines(
+            [f"{replay.label}: {_count(len(replay.lines), 'reply')}, no model to examine", ""]
+        )
         return 0
     checkpoint = find_checkpoint(settings.model, settings.adapter)
     checks = examine(checkpoint)
-    _print([f"model: {checkpoint.label}", "", *check_lines(checks), ""])
+    print_lines([f"model: {checkpoint.label}", "", *check_lines(checks), ""])
     where = place(settings, settings.home / MEMO_FILE, again=True)
-    _print([f"would run in {where.dtype} on {where.device} ({where.why})", ""])
+    print_lines([f"would run in {where.dtype} on {where.device} ({where.why})", ""])
     return DIFFERS if any(check.good is False for check in checks) else 0
 
 
@@ -82,10 +84,10 @@ def _compared(settings: Settings, paths: Sequence[str]) -> int:
     )
     how = f"exact: {found.replies} replies of {found.tokens} tokens, decoded together and alone: "
     if found.exact:
-        _print([f"{how}all equal", ""])
+        print_lines([f"{how}all equal", ""])
         return 0
     ties = f"{found.ties} of them where two logits are within rounding"
-    _print([f"{how}{len(found.partings)} part, {ties}", ""])
+    print_lines([f"{how}{len(found.partings)} part, {ties}", ""])
     return DIFFERS if found.ties < len(found.partings) else 0
 
 
@@ -103,16 +105,16 @@ def cache(given: argparse.Namespace) -> int:
     settings = resolve({})
     path = settings.home / CACHE_FILE
     if not path.exists():
-        _print([f"reply cache: {shown_path(path)}: nothing kept yet"])
+        print_lines([f"reply cache: {shown_path(path)}: nothing kept yet"])
         return 0
     kept = ReplyCache(path)
     if given.prune is not None and kept.problem is None:
         gone = kept.prune(int(given.prune * _MEGABYTE))
-        _print([f"forgotten: {_count(gone, 'reply')}"])
+        print_lines([f"forgotten: {_count(gone, 'reply')}"])
     line = _kept(kept)
     if kept.problem:
         raise BackendError(kept.problem)
-    _print([line])
+    print_lines([line])
     return 0
 
 
@@ -139,8 +141,3 @@ def _kept(cache: ReplyCache) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what if n == 1 else what.replace('reply', 'replies')}"
-
-
-def _print(lines: Sequence[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()

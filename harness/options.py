@@ -7,8 +7,9 @@ pytest shows them as `--gate-NAME`, `callgate run` as `--NAME`; `[tool.callgate]
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -29,21 +30,33 @@ no model is named, and none is built in; name one with a flag, with CALLGATE_MOD
 {MODEL_CHOICES}"""
 
 
+_REPLAY: Final = "replay:"
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+
+
 def _text(value: str) -> str:
     if not value.strip() or "\0" in value:
         raise ValueError
     return value
 
 
+def _model(value: str) -> str:
+    if value.startswith(_REPLAY) and not value.removeprefix(_REPLAY).strip():
+        raise ValueError
+    return _text(value)
+
+
 def _rate(value: str) -> float:
     rate = float(value)
-    if not 0 <= rate <= 1:
+    if "_" in value or not value.isascii() or not 0 <= rate <= 1:
         raise ValueError
     return rate
 
 
 def _whole(least: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
+        if not _WHOLE.fullmatch(value.strip()):  # int() takes 1_000 and every script's digits
+            raise ValueError
         number = int(value)
         if number < least:
             raise ValueError
@@ -96,10 +109,13 @@ def _option(
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of a run, resolved. `origins` says where each value came from."""
+    """The options of a run, resolved. `origins` says where each value came from.
+
+    `searched` is the pyproject.toml that was read, or the folder from which none was found.
+    """
 
     model: str | None = _option(
-        None, _text, "a model", "mini, a Hub id or folder, or replay:FILE", "M"
+        None, _model, "a model", "mini, a Hub id or folder, or replay:FILE", "M"
     )
     adapter: str | None = _option(None, _text, "a folder", "a PEFT adapter for the model", "DIR")
     split: str = _option(
@@ -145,6 +161,13 @@ class Settings:
     )  # fmt: skip
     origins: Mapping[str, str] = field(default_factory=dict)
     home: Path = Path(".callgate")
+    searched: Path | None = None
+
+    @property
+    def replay_file(self) -> str | None:
+        """The file that replies come from, where the model is one."""
+        replayed = self.model is not None and self.model.startswith(_REPLAY)
+        return self.model.removeprefix(_REPLAY) if self.model and replayed else None
 
 
 OPTIONS: Final[tuple[Option, ...]] = tuple(
@@ -154,6 +177,17 @@ OPTIONS: Final[tuple[Option, ...]] = tuple(
 )  # fmt: skip
 
 _PATHS: Final = ("adapter", "run_log", "baseline")
+_PROJECT: Final = "pyproject.toml"
+
+
+def no_model(settings: Settings) -> str:
+    """What to say where no model is named: the choices, and where one was looked for."""
+    searched = settings.searched
+    if searched is None:
+        return NO_MODEL
+    if searched.name == _PROJECT:
+        return f"{NO_MODEL}\n(read: {searched}, which names none)"
+    return f"{NO_MODEL}\n(there is no {_PROJECT} in {searched} or above)"
 
 
 def flag(option: Option, prefix: str = "") -> str:
@@ -174,7 +208,8 @@ def resolve(
         UsageError: a value that cannot be read, or an unknown key under [tool.callgate].
     """
     environ = os.environ if environ is None else environ
-    project = _find_project(start or Path.cwd())
+    start = start or Path.cwd()
+    project = _find_project(start)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     if project:
@@ -193,15 +228,37 @@ def resolve(
         origins.setdefault(option.name, "default")
     settings = Settings(**values)
     folder = environ.get("CALLGATE_DIR")
-    home = Path(folder) if folder else (project.parent if project else Path()) / ".callgate"
-    return replace(settings, origins=origins, home=home)
+    home = (project.parent if project else Path()) / ".callgate"
+    if folder:
+        home = Path(os.path.expanduser(folder))  # noqa: PTH111 - Path's raises without a home
+    return replace(settings, origins=origins, home=home, searched=project or start)
+
+
+def start_of(folders: Sequence[Path]) -> Path:
+    """Of folders to look from, the first with settings of ours at or above it.
+
+    Where there are none: the first with a pyproject.toml, or the first.
+    """
+    found = [(folder, project) for folder in folders if (project := _find_project(folder))]
+    ours = [folder for folder, project in found if _has_table(project)]
+    return [*ours, *(folder for folder, _ in found), *folders][0]
+
+
+def _has_table(project: Path) -> bool:
+    """Whether there is a [tool.callgate], or no telling."""
+    try:
+        return bool(tomllib.loads(project.read_text(encoding="utf-8"))["tool"]["callgate"])
+    except (KeyError, TypeError):
+        return False
+    except (OSError, RecursionError, ValueError):
+        return True
 
 
 def _find_project(start: Path) -> Path | None:
     """The nearest pyproject.toml at or above `start`."""
     for folder in (start.absolute(), *start.absolute().parents):
-        if (folder / "pyproject.toml").is_file():
-            return folder / "pyproject.toml"
+        if os.path.isfile(folder / _PROJECT):  # noqa: PTH113 - Path's raises where it may not look
+            return folder / _PROJECT
     return None
 
 
@@ -237,9 +294,10 @@ def _from_folder(name: str, value: Any, folder: Path) -> Any:
     """A path from pyproject.toml is relative to it; a model may be one."""
     if name in _PATHS:
         return str(folder / value)
-    if name == "model" and value.startswith("replay:"):
-        return f"replay:{folder / value.removeprefix('replay:')}"
-    if name == "model" and value != "mini" and (folder / value).is_dir():
+    if name == "model" and value.startswith(_REPLAY):
+        return f"{_REPLAY}{folder / value.removeprefix(_REPLAY)}"
+    local = name == "model" and value != "mini"
+    if local and os.path.isdir(folder / value):  # noqa: PTH112 - Path's raises on a long name
         return str(folder / value)
     return value
 
@@ -249,6 +307,7 @@ def _parse(option: Option, text: str, where: str) -> Any:
         return option.parse(text)
     except ValueError:
         hint = _hundredths(text) if option.parse is _rate else ""
+        hint = " (replay:FILE?)" if text.strip() == _REPLAY else hint
         raise UsageError(f"{where}: expected {option.wanted}, found {shown(text)}{hint}") from None
 
 

@@ -27,6 +27,7 @@ PREFIX: Final = "gate-"
 
 _session_key: pytest.StashKey[GateSession] = pytest.StashKey()
 _names_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # spec → its file
+_files_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # file → its first node id
 _tags_key: pytest.StashKey[set[str]] = pytest.StashKey()
 
 
@@ -46,11 +47,13 @@ def _gates(config: pytest.Config) -> GateSession:
     if _session_key not in config.stash:
         from harness.errors import CallgateError
         from harness.gate_session import GateSession
-        from harness.options import Settings, resolve
+        from harness.options import Settings, resolve, start_of
 
+        here = [*([config.inipath.parent] if config.inipath else []), config.rootpath]
         given = {option.name: config.getoption(f"gate_{option.name}") for option in OPTIONS}
         try:
-            settings = resolve(given, prefix=PREFIX, start=config.invocation_params.dir)
+            start = start_of([*here, config.invocation_params.dir])
+            settings = resolve(given, prefix=PREFIX, start=start)
         except CallgateError as error:
             if not _is_worker(config):
                 raise _usage_error(error) from None
@@ -108,10 +111,16 @@ class SpecFile(pytest.File):
     spec: Spec
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Read the file; all its problems at once are one collection error."""
+        """Read the file; all its problems at once are one collection error.
+
+        A file that several names lead to is read under the first alone.
+        """
         from harness.errors import SpecError
         from harness.loading import load_specs
 
+        known, real = self.config.stash.setdefault(_files_key, {}), os.path.realpath(self.path)
+        if known.setdefault(real, self.nodeid) != self.nodeid:
+            return
         try:
             (self.spec,) = load_specs([self.path])
         except SpecError as error:
@@ -213,9 +222,10 @@ class GateItem(_Item):
 
         selection = self.gates.selection(self.spec)
         if not selection.total:
-            pytest.skip(f"no case of split {self.gates.settings.split}")
+            pytest.skip(f"{self.spec.name}: no case of split {self.gates.settings.split}")
         if not selection.gated:
-            pytest.skip(f"{len(selection.chosen)} of {selection.total} selected")
+            chosen = f"{len(selection.chosen)} of {selection.total} selected"
+            pytest.skip(f"{self.spec.name}: {chosen}")
         try:
             self.decision = self.gates.decide(self.spec)
         except CallgateError as error:
@@ -337,6 +347,9 @@ def pytest_runtest_makereport(
     told = call.excinfo.value if call.excinfo is not None else None
     if isinstance(told, Told):
         report.longrepr = str(told)
+    elif report.skipped and isinstance(report.longrepr, tuple):  # in the spec, not in this file
+        path, line, _ = item.reportinfo()
+        report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
     if item.found is not None and (call.when == "call" or not report.passed):
         vars(report)["callgate"] = _carried(item)
     if isinstance(told, Missed) and isinstance(item, CaseItem) and item.forgiven:
@@ -373,8 +386,10 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Close the log; let `--lf` rerun the misses of red gates; never be green on nothing."""
+        from harness.reruns import remember
+
         self.gates.finish()
-        _remember(self.config, self.gates.misses_of_red_gates())
+        remember(self.config, self.gates.misses_of_red_gates())
         if session.exitstatus == pytest.ExitCode.OK and not self.gates.judged:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -383,17 +398,3 @@ class Reporter:
         terminalreporter.section("callgate")
         for line in self.gates.summary():
             terminalreporter.line(_safe(line))
-
-
-def _remember(config: pytest.Config, misses: list[str]) -> None:
-    """Make `--lf` rerun these, and `--sw` go on with the first where it stopped at their gate."""
-    cache = getattr(config, "cache", None)
-    if cache is None or not misses:
-        return
-    failed = cache.get("cache/lastfailed", {})
-    cache.set("cache/lastfailed", {**failed, **dict.fromkeys(misses, True)})
-    stepwise = cache.get("cache/stepwise", None)
-    stopped = stepwise.get("last_failed") if isinstance(stepwise, dict) else None
-    of_gate = [miss for miss in misses if f"{miss.partition('::')[0]}::gate" == stopped]
-    if of_gate and config.getoption("stepwise", False):
-        cache.set("cache/stepwise", {**stepwise, "last_failed": of_gate[0]})

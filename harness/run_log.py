@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from harness.cases import AnyCall, Calls, Case, Expectation, NoCall, Outcome, Sp
 from harness.errors import UsageError
 from harness.gold import gold_calls
 from harness.json_values import shown
+from harness.log_files import LAST_RUN, open_fresh, open_own, same_file
 from harness.metrics import Metrics
 from harness.options import OPTIONS, Settings
 from harness.redaction import Secrets, redact
@@ -80,7 +80,15 @@ def record_of(verdict: Verdict, hidden: Secrets | None = None) -> Record:
     }
     if verdict.note:
         record["note"] = verdict.note
-    return redact(record, hidden)
+    return redact(record, hidden, _declared(case))
+
+
+def _declared(case: Case) -> Iterator[str]:
+    """The names of the tools and of their arguments: they are written in a spec."""
+    for tool in case.tools:
+        yield tool.name
+        properties = tool.parameters.get("properties")
+        yield from properties if isinstance(properties, Mapping) else ()
 
 
 def _expected(case: Case) -> list[Record]:
@@ -131,7 +139,8 @@ def header(
             "specs": dict(specs),
             "options": options,
             "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
+        },
+        names=[option.name for option in OPTIONS],
     )
 
 
@@ -149,39 +158,41 @@ class RunLog:
     """Writes one log to several files as the run goes.
 
     A file that its user asked for must open; after that, as for callgate's own copy, a disk that
-    fails costs the log and never the run: `problems` says so.
+    fails costs the log and never the run: `problems` says so. Nor is that copy written where it
+    is the `replay_file` of the run.
     """
 
-    def __init__(self, first: Record, asked: str | None, home: Path) -> None:
+    def __init__(
+        self, first: Record, asked: str | None, home: Path, replay_file: str | None = None
+    ) -> None:
         self.paths: list[str] = []
         self.problems: list[str] = []
         self.metrics = Metrics()
         self._files: list[tuple[str, IO[str]]] = []
         self._started = time.monotonic()
-        own = home / "last-run.jsonl"
+        own = home / LAST_RUN
         if asked is not None:
             try:
                 Path(asked).parent.mkdir(parents=True, exist_ok=True)
-                self._keep(asked, _open_fresh(Path(asked)))
+                self._keep(asked, open_fresh(Path(asked)))
             except OSError as error:
                 raise UsageError(f"run log {asked}: cannot be written: {error.strerror}") from None
-        if asked is None or Path(asked).resolve() != own.resolve():
-            self._open_own(own)
+        if asked is None or not same_file(asked, own):
+            self._open_own(own, replay_file)
         self._write(first)
 
     def _keep(self, path: str, file: IO[str]) -> None:
         self.paths.append(path)
         self._files.append((path, file))
 
-    def _open_own(self, path: Path) -> None:
+    def _open_own(self, path: Path, replay_file: str | None) -> None:
         name = shown_path(path)
         try:
-            if not path.parent.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-            self._keep(name, _open_fresh(path))
+            self._keep(name, open_own(path, replay_file))
         except OSError as error:
             self.problems.append(f"run log {name}: cannot be written: {error.strerror}")
+        except UsageError as error:
+            self.problems.append(f"run log {error}")
 
     def _write(self, record: Record) -> None:
         line = _line(record)
@@ -219,28 +230,6 @@ class RunLog:
             except OSError as error:
                 self._give_up(path, error)
         self._files.clear()
-
-
-def _open_fresh(path: Path) -> IO[str]:
-    """A file of its own under the name: a run beside this one goes on in its own, now nameless.
-
-    What is no plain file (a pipe, a device) or cannot be replaced is opened as it is.
-    """
-    target = path.resolve()
-    if target.exists() and not target.is_file():
-        return path.open("w", encoding="utf-8")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        file = part.open("w", encoding="utf-8")
-    except OSError:
-        return path.open("w", encoding="utf-8")
-    try:
-        part.replace(target)
-    except OSError:
-        file.close()
-        part.unlink(missing_ok=True)
-        return path.open("w", encoding="utf-8")
-    return file
 
 
 def _line(record: Record) -> str:
@@ -281,7 +270,7 @@ def read_log(path: str) -> ReadLog:
         UsageError: the file is missing, a line of it is not of a run log, or it holds two.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"run log {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -1,33 +1,31 @@
-"""Regular expressions that cannot hang: `re.search` with a time limit.
+"""Regular expressions that cannot hang: `re.search`, with a time limit.
 
-A pattern is valid where the standard library's `re` says so; the search is done by the module
-`regex`, which takes a time limit and reads the same syntax once two of its own are kept out.
+A search that is quick whatever the text holds is done here; any other one by
+`harness.search_process`, where it can be ended.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from harness import search_process
 from harness.errors import printable
 from harness.json_values import shown
 
-if TYPE_CHECKING:
-    from regex import Pattern
-
-LONGEST: Final = 100_000
-"""Characters that a pattern may come to with its repetitions written out."""
+QUICK: Final = 5_000_000
+"""Steps of a search that needs no time limit: less than a tenth of a second."""
 
 _MOST_CHARACTERS: Final = 20_000
 
-_TOKEN: Final = re.compile(
-    r"\\N\{[^}]*\}|\\."  # an escape
-    r"|\[\^?\]?(?:\\.|[^\]\\])*+\]"  # a class; a bracket in first place is a member
-    r"|\{(?:\d+,?\d*|,\d*)\}"  # a repetition
-    r"|.",
+_FLAGS: Final = re.compile(r"\(\?[aims]+\)")
+_PIECE: Final = re.compile(
+    r"(?P<group>\((?:\?:)?|\)(?![*+?{]))"  # a group that nothing repeats
+    r"|(?P<bar>\|)"
+    r"|(?:\\[^N0-9]|\[\^?\]?(?:\\.|[^\]\\])*+\]|[^\\\[\](){}|*+?])"  # a character or a class
+    r"(?:(?P<many>[*+]|\{\d*,\})|(?P<maybe>\?)|\{(?P<least>\d*)(?P<most>,\d+)?\})?[+?]?",
     re.DOTALL,
 )
 
@@ -50,72 +48,74 @@ class RegexTimeout(Exception):  # noqa: N818 - like TimeoutError, it says what h
         )
 
 
-@lru_cache(maxsize=1024)
-def compile_pattern(pattern: str) -> Pattern[str]:
-    """The pattern, ready for `found`. Raises PatternError with the reason where it is none."""
-    import regex
+class NoSearch(RegexTimeout):
+    """A search that cannot be given a time limit here, and so is not begun."""
 
+    def __init__(self, pattern: str, why: str) -> None:
+        Exception.__init__(
+            self,
+            f"the pattern {shown(pattern)} may run away, and the process to search it in "
+            f"cannot be started: {why}",
+        )
+
+
+@lru_cache(maxsize=1024)
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """The pattern, ready for `found`. Raises PatternError with the reason where it is none."""
+    if len(pattern) > _MOST_CHARACTERS:
+        raise PatternError(pattern, "it is too large")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on what a future Python may read differently
-            if len(pattern) > _MOST_CHARACTERS:
-                raise PatternError(pattern, "it is too large")
-            re.compile(pattern)
-            tokens = _TOKEN.findall(pattern)
-            if _written_out(tokens) > LONGEST:
-                raise PatternError(pattern, "its repetitions are too many")
-            return regex.compile(_plain(tokens))
-    except (re.error, regex.error) as error:
+            return re.compile(pattern)
+    except re.error as error:
         raise PatternError(pattern, printable(str(error))) from None
     except (RecursionError, OverflowError, MemoryError):
         raise PatternError(pattern, "it is too large") from None
 
 
-def found(pattern: Pattern[str], text: str, seconds: float = 1.0) -> bool:
+def found(pattern: re.Pattern[str], text: str, seconds: float = 1.0) -> bool:
     """Whether the pattern is found anywhere in the text. Raises RegexTimeout after `seconds`."""
+    if _is_quick(pattern.pattern, len(text)):
+        return pattern.search(text) is not None
     try:
-        return pattern.search(text, timeout=seconds) is not None
-    except (TimeoutError, MemoryError):
-        raise RegexTimeout(pattern.pattern, len(text), seconds) from None
+        answer = search_process.search(pattern.pattern, text, seconds)
+    except OSError as error:
+        raise NoSearch(pattern.pattern, error.strerror or str(error)) from None
+    if answer is None:
+        raise RegexTimeout(pattern.pattern, len(text), seconds)
+    return answer
 
 
-def _written_out(tokens: Iterable[str]) -> int:
-    """About how long the pattern is with `{n}` written out, as `regex` does when it compiles.
+def _is_quick(pattern: str, length: int) -> bool:
+    """Whether a search in any text of that length is over within `QUICK` steps.
 
-    Nested counts multiply: `(a{3000}){3000}` would take gigabytes before any search began.
+    From each place every way to choose the repetitions and the alternatives may be tried, and a
+    repetition without a bound reads up to the whole text each time.
     """
-    sizes, last = [0], 0
-    for token in tokens:
-        if token == "(":
-            sizes.append(0)
-        elif token == ")" and len(sizes) > 1:
-            last = sizes.pop()
-            sizes[-1] += last
-        elif token[0] == "{" and len(token) > 1:
-            count = int(re.split(r"\D", token[1:])[0][:9] or 0)
-            sizes[-1] += last * (count - 1)
-            last *= count
-        else:
-            last = 1
-            sizes[-1] += 1
-    return sum(sizes)
+    shape = _shape(pattern)
+    if shape is None:
+        return False
+    size, endless, choices = shape
+    steps: int = (length + 1) ** (endless + 1) * choices * (size + endless * length)
+    return steps <= QUICK
 
 
-def _plain(tokens: Iterable[str]) -> str:
-    """The pattern with each brace and bracket that `re` takes literally escaped.
+@lru_cache(maxsize=1024)
+def _shape(pattern: str) -> tuple[int, int, int] | None:
+    """Characters with their counts, repetitions without a bound, ways to choose all else.
 
-    To `regex`, `a{e<=1}` is a fuzzy match and `[[:alpha:]]` a POSIX class.
+    None for what these do not bound: a repeated group, a look around, a reference.
     """
-    parts = []
-    for token in tokens:
-        if token == "{":
-            parts.append(r"\{")
-        elif token[0] == "[" and len(token) > 1:
-            parts.append("[" + re.sub(r"\\.|\[", _escaped, token[1:], flags=re.DOTALL))
-        else:
-            parts.append(token)
-    return "".join(parts)
-
-
-def _escaped(bracket: re.Match[str]) -> str:
-    return r"\[" if bracket[0] == "[" else bracket[0]
+    flags = _FLAGS.match(pattern)
+    at, size, endless, choices = flags.end() if flags else 0, 1, 0, 1
+    while at < len(pattern):
+        piece = _PIECE.match(pattern, at)
+        if piece is None or endless > 4 or choices > QUICK:
+            return None
+        at = piece.end()
+        least, most = int((piece["least"] or "0")[:9]), int((piece["most"] or ",0")[1:10])
+        size += max(1, least, most)
+        endless += piece["many"] is not None
+        choices *= 2 if piece["bar"] or piece["maybe"] else max(1, most - least + 1)
+    return size, endless, choices

@@ -1,7 +1,8 @@
 """JSON Schema: whether a tool's schema is one, and whether arguments are valid against it.
 
 Draft 2020-12 by `jsonschema`, with three differences: arguments that a tool does not declare are
-invalid unless its schema says otherwise, patterns have a time limit, and no reference is fetched.
+invalid unless its schema says otherwise, patterns and alternatives have a limit (see
+`harness.schema_keywords`), and no reference is fetched.
 """
 
 from __future__ import annotations
@@ -9,28 +10,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from harness.cases import Json, Tool
 from harness.errors import nearest
 from harness.json_values import inside, shown, unlike
-from harness.safe_regex import RegexTimeout, compile_pattern, found
-from harness.schema_faults import ALIASES, TYPES, Fault, faults, subschemas
+from harness.safe_regex import RegexTimeout
+from harness.schema_faults import Fault, faults, subschemas
+from harness.schema_keywords import (
+    MOST_STEPS,
+    TooManySteps,
+    Validator,
+    known_type,
+    schema_error,
+    start_counting,
+    validator_of,
+)
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
-
-Validator = Any
-"""A validator of `jsonschema`, whose published type lacks what keywords need."""
 
 MOST: Final = 5
 """Problems reported of one call."""
 
 
 class UnusableSchema(Exception):  # noqa: N818 - it says what the matter is
-    """A schema that `schema_errors` would have refused met a value."""
+    """A schema met a value that it cannot be held against: the schema's fault, not the value's.
+
+    It is one that `schema_errors` would have refused, or its alternatives multiply.
+    """
 
 
 @dataclass(frozen=True)
@@ -101,12 +111,12 @@ def _tool_schema(text: str) -> ToolSchema:
         if isinstance(schema, dict) and "default" in schema
     }
     names = tuple(required) if isinstance(required, list) else ()
-    return ToolSchema(parameters, defaults, names, tuple(properties), _validator(parameters))
+    return ToolSchema(parameters, defaults, names, tuple(properties), validator_of(parameters))
 
 
 def value_schema(schema: Json) -> ValueSchema:
     """The schema of a value; one without errors, as `value_schema_errors` finds them."""
-    return ValueSchema(schema, _validator(schema))
+    return ValueSchema(schema, validator_of(schema))
 
 
 def fill_defaults(schema: ToolSchema, arguments: Mapping[str, Json]) -> dict[str, Json]:
@@ -142,7 +152,7 @@ def value_schema_errors(schema: Json) -> list[Fault]:
 
 def _default_faults(schema: Json) -> Iterator[Fault]:
     """Defaults that their own schemas refuse."""
-    whole = _validator(schema)
+    whole = validator_of(schema)
     for path, subschema in subschemas(schema):
         if isinstance(subschema, dict) and "default" in subschema:
             try:
@@ -176,26 +186,24 @@ def _phrases(
     validator: Validator, value: Json
 ) -> Iterator[tuple[tuple[str | int, ...], str, ValidationError]]:
     """Each error with its path and its phrase."""
+    start_counting()
     try:
         for error in validator.iter_errors(value):
             yield tuple(error.absolute_path), _phrase(error), error
     except RegexTimeout:
         raise
+    except TooManySteps:
+        raise UnusableSchema(
+            f"the schema takes more than {MOST_STEPS:,} steps, as its alternatives multiply with "
+            f"each level of the value: {shown(value, 60)} against {shown(validator.schema, 60)}"
+        ) from None
     except RecursionError:
-        error = _error("nests too deeply to be checked")
+        error = schema_error("nests too deeply to be checked")
         yield (), "expected a value that nests less deeply", error
-    except OverflowError:  # a number too large to be divided by another
-        yield (), "expected smaller numbers", _error("overflow")
     except Exception as error:
         raise UnusableSchema(
             f"the schema {shown(validator.schema)} cannot be used: {type(error).__name__}: {error}"
         ) from None
-
-
-def _error(message: str, path: tuple[str, ...] = ()) -> ValidationError:
-    from jsonschema import ValidationError
-
-    return ValidationError(message, path=path)
 
 
 def _phrase(error: ValidationError) -> str:
@@ -245,7 +253,7 @@ _BOUNDS: Final = {
 
 def _kinds(wanted: Json) -> str:
     names = wanted if isinstance(wanted, list) else [wanted]
-    return " or ".join(_KINDS.get(_known(name), shown(name)) for name in names)
+    return " or ".join(_KINDS.get(known_type(name), shown(name)) for name in names)
 
 
 _DESCRIBED: Final[Mapping[str, Callable[[Json], str]]] = {
@@ -259,96 +267,3 @@ _DESCRIBED: Final[Mapping[str, Callable[[Json], str]]] = {
     "unevaluatedProperties": lambda _: "no other members than those declared",
     "unevaluatedItems": lambda _: "no other items than those declared",
 }
-
-
-def _validator(schema: Json) -> Validator:
-    from referencing.jsonschema import EMPTY_REGISTRY
-
-    return _validator_class()(schema, registry=EMPTY_REGISTRY)
-
-
-@cache
-def _validator_class() -> Validator:
-    """Draft 2020-12's validator with our keywords in place of its own."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    plain = Draft202012Validator.VALIDATORS["unevaluatedProperties"]
-
-    def unevaluated(validator: Validator, wanted: Json, value: Json, schema: Json) -> Any:
-        """The original, whose own search in names has no time limit: try the names first."""
-        for _, inner in subschemas(schema) if isinstance(value, dict) else ():
-            if isinstance(inner, dict):
-                _matching(list(value), inner)
-        return plain(validator, wanted, value, schema)
-
-    keywords = {
-        "type": _check_type,
-        "pattern": _check_pattern,
-        "required": _check_required,
-        "patternProperties": _check_pattern_properties,
-        "additionalProperties": _check_additional,
-        "unevaluatedProperties": unevaluated,
-    }
-    made: Validator = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
-    return made
-
-
-Errors = Iterator["ValidationError"]
-
-
-def _known(name: Json) -> str:
-    """The type that a name stands for; schemas that BFCL's rules judge say `dict` and `float`."""
-    return name if name in TYPES else ALIASES.get(str(name).lower(), "any")
-
-
-def _check_type(validator: Validator, wanted: Json, value: Json, _schema: Json) -> Errors:
-    for name in wanted if isinstance(wanted, list) else [wanted]:
-        kind = _known(name)
-        if kind == "any" or validator.is_type(value, kind):
-            return
-    yield _error("type")
-
-
-def _check_pattern(_validator: Validator, wanted: Json, value: Json, _schema: Json) -> Errors:
-    if isinstance(value, str) and not found(compile_pattern(wanted), value):
-        yield _error("pattern")
-
-
-def _check_required(_validator: Validator, wanted: Json, value: Json, _schema: Json) -> Errors:
-    if isinstance(value, dict):
-        for name in wanted:
-            if name not in value:
-                yield _error("required", (name,))
-
-
-def _check_pattern_properties(
-    validator: Validator, wanted: Json, value: Json, _schema: Json
-) -> Errors:
-    if isinstance(value, dict):
-        for pattern, inner in wanted.items():
-            compiled = compile_pattern(pattern)
-            for name in value:
-                if found(compiled, name):
-                    yield from validator.descend(value[name], inner, name, pattern)
-
-
-def _matching(names: list[str], schema: Mapping[str, Json]) -> set[str]:
-    """The names that the schema's `patternProperties` speak of."""
-    patterns = [compile_pattern(pattern) for pattern in schema.get("patternProperties", ())]
-    return {name for name in names if any(found(pattern, name) for pattern in patterns)}
-
-
-def _check_additional(validator: Validator, wanted: Json, value: Json, schema: Json) -> Errors:
-    if not isinstance(value, dict) or wanted is True:
-        return
-    declared = schema.get("properties", {})
-    extra = [name for name in value if name not in declared]
-    spoken_of = _matching(extra, schema) if extra else set()
-    for name in extra:
-        if name in spoken_of:
-            continue
-        if wanted is False:
-            yield _error("additionalProperties", (name,))
-        else:
-            yield from validator.descend(value[name], wanted, name)

@@ -65,20 +65,19 @@ def supported(model: Any) -> bool:
 
 
 def row_bytes(model: Any, length: int) -> int:
-    """Bytes of one row of `length` tokens."""
+    """Bytes of one row of `length` slots."""
     config = model.config
     values = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
-    return int(values * (length + 1) * model.dtype.itemsize)
+    return int(values * length * model.dtype.itemsize)
 
 
 def empty_slots(model: Any, rows: int, length: int) -> Slots:
-    """Slots for `rows` rows of up to `length` tokens."""
+    """Room for `rows` rows of `length` tokens, of which the last is never read."""
     import torch
 
     config = model.config
-    # Zeros: an unseen slot weighs nothing, but nothing times NaN would be NaN. One slot more than
-    # there are tokens: it takes the padding that would lie further out.
-    shape = (config.num_hidden_layers, 2, rows, config.num_key_value_heads, length + 1)
+    # Zeros: an unseen slot weighs nothing, but nothing times NaN would be NaN.
+    shape = (config.num_hidden_layers, 2, rows, config.num_key_value_heads, length)
     return Slots(torch.zeros((*shape, config.head_dim), dtype=model.dtype, device=model.device))
 
 
@@ -100,6 +99,8 @@ def read(
     width = max(map(len, feeds))
     ids = torch.tensor([[*feed, *[feed[-1]] * (width - len(feed))] for feed in feeds])
     positions = torch.tensor(starts)[:, None] + torch.arange(width)
+    # Padding that would lie further out goes to the last slot, where no row reads a token: what a
+    # reply ends with is never read.
     positions.clamp_(max=slots.store.shape[-2] - 1)
     since = min(len(feed) - last for feed, last in zip(feeds, wanted, strict=True))
     store = slots.store[:, :, first : first + len(feeds)]

@@ -13,6 +13,8 @@ from typing import Final
 from harness.cases import DEVELOPER, SPLITS, Json
 
 IDENTIFIER: Final = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+LONGEST_ID: Final = 200
+"""Characters of a case's id, whatever makes it up."""
 
 _TEXT: Final = {"type": "string"}
 _FILLED: Final = {"type": "string", "pattern": "\\S"}
@@ -126,7 +128,7 @@ CASE_KEYS: Final[Table] = {
     "id": Key(
         "The case's name, unique in the file and not `gate`; default a slug of the prompt.",
         AN_IDENTIFIER,
-        {**IDENTIFIER_SCHEMA, "not": {"const": "gate"}},
+        {**IDENTIFIER_SCHEMA, "maxLength": LONGEST_ID, "not": {"const": "gate"}},
     ),
     "prompt": Key("The user's turn.", _FILLED_TEXT, _FILLED),
     "prompts": Key(

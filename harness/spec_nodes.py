@@ -181,7 +181,10 @@ def _advice(value: Json, key: Key) -> str:
 def as_share(value: Json) -> float | None:
     """The share that 30, `30%` or `30 %` are meant for."""
     if isinstance(value, str) and len(value) < 20:
-        value = plain_value(value.removesuffix("%").strip())
+        try:
+            value = plain_value(value.removesuffix("%").strip())
+        except ValueError:
+            return None
     fits_in = isinstance(value, int | float) and not isinstance(value, bool) and 2 <= value <= 100
     return value / 100 if fits_in else None
 

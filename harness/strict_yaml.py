@@ -101,18 +101,50 @@ def read_yaml_file(file: Path, shown: str, **kwargs: Any) -> Document:
     Raises SpecError for a file that cannot be read, and as `read_yaml` does.
     """
     try:
+        data = read_bytes(file)
+    except FileRefused as error:
+        raise SpecError([error.problem(shown)]) from None
+    return read_yaml_bytes(data, shown, **kwargs)
+
+
+def read_yaml_bytes(data: bytes, shown: str, **kwargs: Any) -> Document:
+    """The document that the bytes of a file hold; `shown` is its path as messages name it.
+
+    Raises SpecError for what is not UTF-8, and as `read_yaml` does.
+    """
+    return read_yaml(_decoded(data, shown), shown, **kwargs)
+
+
+class FileRefused(Exception):  # noqa: N818 - it says what happened
+    """A file that is not read; `what` follows its name in a sentence."""
+
+    def __init__(self, what: str, hint: str = "", code: str = "unreadable") -> None:
+        self.what, self.hint, self.code = what, hint, code
+        super().__init__(what)
+
+    def problem(self, shown: str) -> Problem:
+        """The same as a problem of the file, whose path is shown so."""
+        return Problem(Location(shown, 1), "", self.what, self.hint, code=self.code)
+
+
+def read_bytes(file: Path) -> bytes:
+    """What a regular file of at most `MAX_BYTES` holds; raises FileRefused for all else.
+
+    A pipe or a device is not opened: reading it might never end.
+    """
+    try:
         if file.is_dir():
-            _refuse(shown, "is a folder, expected a YAML file", code="unreadable")
+            raise FileRefused("is a folder, expected a YAML file")
         if file.exists() and not file.is_file():
-            _refuse(shown, "is not a regular file", code="unreadable")
+            raise FileRefused("is not a regular file")
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        _refuse(shown, f"cannot be read: {reason}", code="unreadable")
+        raise FileRefused(f"cannot be read: {reason}") from None
     if len(data) > MAX_BYTES:
-        _refuse(shown, f"is larger than {MAX_BYTES:,} bytes", "split it", code="size")
-    return read_yaml(_decoded(data, shown), shown, **kwargs)
+        raise FileRefused(f"is larger than {MAX_BYTES:,} bytes", "split it", "size")
+    return data
 
 
 def _refuse(shown: str, what: str, hint: str = "", *, code: str) -> NoReturn:

@@ -105,6 +105,22 @@ def _one(
     return (tool, (notes, place)) if tool else None
 
 
+def refuse_args(toolbox: Toolbox) -> None:
+    """Under `target: args_json`: report each tool that declares an argument `args` itself."""
+    for tool in toolbox.tools:
+        if "args" in toolbox.schemas[tool.name].declared:
+            notes, path = toolbox.places[tool.name]
+            what = "declares 'args', the argument into which `target: args_json` writes all others"
+            hint = "rename it, or leave `target` out"
+            inside = _as_written(("properties", "args"), _written_full(notes, path))
+            notes.report(path, f"tool {tool.name[:80]}")(("parameters", *inside), what, hint)
+
+
+def _written_full(notes: Notes, path: Path) -> bool:
+    """Whether the tool at the path has a whole JSON Schema, and not the short form."""
+    return isinstance(_at(notes.document.value, (*path, "parameters")).get("type"), str)
+
+
 def _list_names(known: Toolbox) -> str:
     names = [tool.name for tool in known.tools]
     return f"its tools: {', '.join(names[:12])}" if names else "the file declares no tools"

@@ -38,7 +38,8 @@ def plain_value(text: str) -> Json:
     if not _FLOAT.fullmatch(text):
         return text
     number = float(text)
-    if math.isinf(number):
+    lost = number == 0 and any(digit in "123456789" for digit in re.split("[eE]", text)[0])
+    if math.isinf(number) or lost:
         shown = text if len(text) <= 40 else f"{text[:30]}…"
-        raise ValueError(f"the number {shown} is too large")
+        raise ValueError(f"the number {shown} is too {'close to 0' if lost else 'large'}")
     return number

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness.cases import Reply, Request
 from harness.errors import UsageError
-from harness.options import NO_MODEL, Settings
+from harness.options import Settings, no_model
 
 
 class Backend(Protocol):
@@ -35,13 +35,12 @@ def backend_for(settings: Settings) -> Backend:
         UsageError: no model, or one that cannot be used.
         BackendError: a model that cannot be had.
     """
-    model = settings.model
-    if model is None:
-        raise UsageError(NO_MODEL)
-    if model.startswith("replay:"):
+    if settings.model is None:
+        raise UsageError(no_model(settings))
+    if settings.replay_file is not None:
         from harness.backends.replay import Replay
 
-        return Replay.read(model.removeprefix("replay:"))
+        return Replay.read(settings.replay_file)
     from harness.backends.local_model import LocalModel
 
     return LocalModel(settings)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from harness.cases import Reply, Request
 from harness.checkpoints import Checkpoint, find_checkpoint, fingerprint
+from harness.errors import UsageError
 from harness.functiongemma import STOP_TOKENS
 from harness.options import Settings
 from harness.placement import Placement, place
@@ -39,7 +40,12 @@ class LocalModel:
     def __init__(self, settings: Settings) -> None:
         assert settings.model is not None
         self.settings = settings
-        self.checkpoint: Checkpoint = find_checkpoint(settings.model, settings.adapter)
+        try:
+            self.checkpoint: Checkpoint = find_checkpoint(settings.model, settings.adapter)
+        except OSError as error:
+            which = f"model {settings.model}"
+            which += f" or adapter {settings.adapter}" if settings.adapter else ""
+            raise UsageError(f"{which}: cannot be read: {error.strerror or error}") from None
         self._problems: dict[str, None] = {}
         self._memo = settings.home / MEMO_FILE
         self._model: Any = None

@@ -103,6 +103,7 @@ class _Reading:
     def __init__(self) -> None:
         self.lines: dict[str, Line] = {}
         self.kinds: set[str] = set()
+        self.second = False
 
     def add(self, number: int, source: str, *, whole: bool) -> None:
         """Read one line; ValueError says what is wrong with it.
@@ -120,9 +121,18 @@ class _Reading:
         kind = entry.get("kind", "verdict")
         if kind not in ("run", "verdict", "end"):
             raise ValueError(f'expected "kind" to be that of a run log, found {shown(kind, 80)}')
+        self._refuse_a_second(entry)
         self.kinds.add(kind)
-        if kind == "verdict" and entry.get("outcome") != "skip":
+        if not self.second and kind == "verdict" and entry.get("outcome") != "skip":
             self._keep(_case(entry), _line(number, entry))
+
+    def _refuse_a_second(self, entry: Mapping[str, Any]) -> None:
+        """Of two logs in one file, who knows which is meant? Said once, where the second begins."""
+        begins = entry.get("kind") == "run" and "run" in self.kinds
+        begins |= "kind" in entry and "end" in self.kinds
+        if begins and not self.second:
+            self.second = True
+            raise ValueError("a second run begins here; keep one run to a file")
 
     def _keep(self, case: str, line: Line) -> None:
         before = self.lines.setdefault(case, line)

@@ -178,11 +178,11 @@ def test_exit_codes_of_run(callgate: Command, replay: Callable[..., str]) -> Non
     assert callgate("run", "--model", model, "--split", "train").returncode == 3
 
 
-def test_no_model_is_a_usage_error_that_lists_the_choices(callgate: Command) -> None:
+def test_no_model_is_a_usage_error_that_lists_the_choices(callgate: Command, project: Path) -> None:
     """Nothing is judged by a model that nobody chose."""
     done = callgate("run")
     assert (done.stdout, done.returncode) == ("", 2)
-    assert done.stderr == f"{NO_MODEL}\n"
+    assert done.stderr == f"{NO_MODEL}\n(read: {project}/pyproject.toml, which names none)\n"
     choices = [line.split()[0] for line in NO_MODEL.splitlines() if line.startswith("  ")]
     assert {"mini", "google/functiongemma-270m-it", "replay:FILE"} <= set(choices)
 

@@ -25,7 +25,8 @@ def test_no_model_is_a_usage_error_that_lists_the_choices(one: Any, workers: lis
     one.settings()
     ran = one.pytest(*QUIET, *workers)
     assert ran.code == 4
-    assert (ran.out + ran.err).partition("ERROR: ")[2].rstrip() == NO_MODEL
+    sentence = f"{NO_MODEL}\n(read: pyproject.toml, which names none)"
+    assert (ran.out + ran.err).partition("ERROR: ")[2].rstrip() == sentence
     assert not (one.root / ".callgate").exists()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from harness.call_grammar import is_name
 from harness.cases import Call, Json
 from harness.functiongemma import STOP_TOKENS, parse_reply, write_call, write_calls
 
@@ -250,3 +252,14 @@ def test_long_hostile_replies_are_read(text: str) -> None:
     parsed = parse_reply(text)
     assert len(parsed.calls) + len(parsed.defects) >= (START in text or END in text)
     assert all(len(defect.reason) < 200 for defect in parsed.defects)
+
+
+@given(
+    st.text(
+        alphabet=st.characters(codec="utf-8") | st.sampled_from("a_.$@/-\u0301\u0903²"), max_size=4
+    )
+)
+def test_a_name_is_letters_marks_and_digits_of_any_script(text: str) -> None:
+    """What the grammar says of names, character by character."""
+    good = [c in "_.$@/-" or unicodedata.category(c)[0] in "LMN" for c in text]
+    assert is_name(text) is (bool(text) and all(good))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.decoding import TRIAL, Decoded, Job, decode
 from harness.exactness import Exactness, compare_exact, generate_alone
 from harness.prefixes import WORTH, prefix_groups
-from harness.slots import CHUNK, supported
+from harness.slots import CHUNK, empty_slots, read, supported
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -303,6 +303,52 @@ def test_prompts_longer_than_a_pass_are_read_in_several() -> None:
         jobs = [Job(*pair) for pair in zip(prompts, drafts, strict=True)]
         for how in ({}, {"shared_prefix": False, "batch_size": 2}):
             assert [reply.tokens for reply in decoded(model, jobs, 12, **how)] == replies
+
+
+@pytest.mark.parametrize("length", [1, WINDOW - 1, WINDOW, WINDOW + 1, WINDOW + 2, 70])
+def test_states_are_those_of_the_model_itself_around_the_edge_of_its_window(length: int) -> None:
+    """Both kinds of layers see what they see in the model's own forward pass, in any pieces."""
+    model = tiny(0)
+    ids = prompts_of([70])[0][:length]
+    with torch.inference_mode():
+        expected = model.get_decoder()(torch.tensor([ids])).last_hidden_state[0]
+        for first in {1, length // 2, length - 1, length} - {0}:
+            slots = empty_slots(model, 1, length + 1)
+            pieces = read(model, slots, 0, [ids[:first]], [0], [first])
+            if first < length:
+                pieces += read(model, slots, 0, [ids[first:]], [first], [length - first])
+            torch.testing.assert_close(torch.cat(pieces), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_padding_lands_on_no_token() -> None:
+    """A short piece at a row's end, padded far beyond it by a wide one, reads as if alone."""
+    model = tiny(0)
+    ids = prompts_of([20])[0]
+    with torch.inference_mode():
+        slots = empty_slots(model, 2, 21)
+        read(model, slots, 1, [ids[:16]], [0], [0])
+        whole, end = read(model, slots, 0, [ids, ids[16:]], [0, 16], [20, 4])
+    torch.testing.assert_close(end, whole[16:], rtol=1e-4, atol=1e-4)
+
+
+def test_the_vocabulary_in_tiles_gives_the_first_of_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However the vocabulary is cut, equal logits go to the lowest id, as in `generate`."""
+    model = tiny(0)
+    prompts = prompts_of([30, 60, 100])
+    weight = model.get_output_embeddings().weight
+    try:
+        with torch.no_grad():
+            weight[32:] = weight[:32]
+        replies = [alone(model, prompt, 20) for prompt in prompts]
+        assert {token < 32 for reply in replies for token in reply} == {True}
+        for tile in (1, 16, 32, 64):
+            monkeypatch.setattr("harness.decoding.VOCABULARY_TILE", {"cpu": tile})
+            found = decoded(model, [Job(prompt) for prompt in prompts], 20)
+            assert [reply.tokens for reply in found] == replies
+    finally:
+        tiny.cache_clear()
 
 
 def test_the_model_is_left_as_it_was() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.cases import SPLITS
 from harness.expansion import (
+    Room,
     hex_digits,
     share_of,
     slug,
@@ -173,3 +174,40 @@ def test_the_split_of_a_prompt_never_changes() -> None:
 
 
 GOLDEN = ["train", "test", "train"]
+
+
+def test_what_variables_write_out_is_bounded() -> None:
+    """Neither one text nor all the texts of a file grow without end; each bound is said once."""
+    problems: list[tuple[Path, str, str]] = []
+
+    def note(path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
+        problems.append((path, what, hint))
+
+    bomb = {"prompt": "$(a)" * 20_000, "expect": "no_call", "each": [{"a": "z" * 1_000_000}]}
+    assert list(variants(bomb, note)) == []
+    what = "its variables come to 20,000,000,000 characters, expected at most 1,000,000"
+    assert problems.pop() == (("prompt",), what, "")
+    long = "z" * 999_000
+    case = {
+        "prompt": "$(n) $(a)",
+        "expect": "no_call",
+        "each": [{"n": n, "a": long} for n in range(999)],
+    }
+    room = Room()
+    assert len(list(variants(case, note, room))) == 64
+    what = "the variables of this file come to more than 64,000,000 characters"
+    assert problems == [(("prompt",), what, "shorten them, or make several files")]
+    assert list(variants(case, note, room)) == []
+    assert len(problems) == 1
+
+
+def test_an_unknown_variable_is_named_once_a_text() -> None:
+    """A text that names an unknown variable often has one problem."""
+    problems = []
+
+    def note(path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
+        problems.append(what)
+
+    case = {"prompt": "$(b) $(b)", "expect": "no_call", "each": [{"a": "x"}]}
+    assert list(variants(case, note)) == []
+    assert problems == ["each[0] has no variable 'b'"]

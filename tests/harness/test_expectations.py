@@ -158,3 +158,23 @@ def test_deep_alternatives_are_a_problem_not_a_crash() -> None:
     expect, problems = read(node)
     assert expect is None
     assert [what for _, what, _ in problems] == ["`one_of` inside one another more than 50 deep"]
+
+
+def test_what_must_be_there_cannot_be_left_out() -> None:
+    """`$optional` on a required argument is refused: a call without it would be invalid."""
+    what = "'query' is required, so a call without it is never valid"
+    for match in ({"$optional": True}, {"$optional": True, "$contains": "a"}):
+        problem = (("search", "query", "$optional"), what, "leave $optional out")
+        assert read({"search": {"query": match}}) == (None, [problem])
+    assert read({"search": {"query": "a", "limit": {"$optional": True}}})[1] == []
+
+
+@pytest.mark.parametrize("flag", ["$optional", "$absent"])
+def test_a_reply_always_has_a_text(flag: str) -> None:
+    """`says` takes neither `$optional` nor `$absent`."""
+    expected = (
+        ("says", flag),
+        f"{flag} has no meaning here",
+        "a reply always has a text, if an empty one",
+    )
+    assert read({"no_call": True, "says": {flag: True}}) == (None, [expected])

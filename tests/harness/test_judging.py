@@ -583,3 +583,57 @@ def test_prose_around_the_calls_changes_nothing(
     )
     assert (plain.outcome, plain.miss, plain.cer) == (chatty.outcome, chatty.miss, chatty.cer)
     assert write_calls(plain.calls) == write_calls(chatty.calls)
+
+
+def test_a_schema_whose_alternatives_multiply_is_an_error(verdict: Judge) -> None:
+    """A check that does not end is the spec's fault: an error in a sentence, never a hang."""
+    tools = """\
+  - name: walk
+    parameters:
+      type: object
+      properties: {x: {$ref: "#/$defs/n"}}
+      $defs:
+        n:
+          oneOf:
+            - {properties: {x: {$ref: "#/$defs/n"}, v: {}}, required: [v]}
+            - {properties: {x: {$ref: "#/$defs/n"}, w: {}}, required: [w]}
+"""
+    reply = f"<start_function_call>call:walk{{x:{'{x:' * 40}1{'}' * 40}}}<end_function_call>"
+    found = verdict("walk", reply, tools=tools)
+    assert (found.outcome, found.miss) == (Outcome.ERROR, None)
+    assert found.reason == (
+        "the schema takes more than 100,000 steps, as its alternatives multiply with each level of "
+        "the value: {x: {x: {x: {x: {x: {x: {x:  … }}}}}}}}}}}}}}}}}}}}}}}}}}}} against "
+        "{type: 'object', properties: … additionalProperties: false}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "reason"),
+    [
+        ("5", "send: argument 'copies': expected 5; left out, so its default 1"),
+        ("{$min: 2}", "send: argument 'copies': expected a number of at least 2; left out, so its default 1"),
+    ],
+)  # fmt: skip
+def test_a_default_is_no_value_that_the_call_gave(
+    verdict: Judge, expected: str, reason: str
+) -> None:
+    """An argument that the call leaves out is said to be left out, beside its default."""
+    found = verdict(f"{{send: {{to: a, copies: {expected}}}}}", block("send", to="a"))
+    assert (found.miss, found.reason) == (Miss.WRONG_ARGUMENTS, reason)
+
+
+def test_spellings_that_look_the_same_are_told_apart(verdict: Judge) -> None:
+    """An accent that is composed in one text alone is shown as an escape, and named."""
+    found = verdict('{search: {query: "caf\\u00e9"}}', block("search", query="cafe\u0301"))
+    assert found.reason == (
+        r"search: argument 'query': expected 'caf\xe9', got 'cafe\u0301' "
+        "(they differ only in Unicode normal form)"
+    )
+    tools = "  - {name: caf\u00e9}\n"
+    found = verdict("caf\u00e9", block("cafe\u0301"), tools=tools)
+    assert found.miss is Miss.UNKNOWN_TOOL
+    assert found.reason.endswith(
+        r"got 'cafe\u0301', which is not declared "
+        r"(declared is caf\xe9: they differ only in Unicode normal form)"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -361,3 +362,81 @@ def test_no_content_makes_the_loader_raise(
     loaded = load_spec(file, "a.spec.yaml")
     assert (loaded.spec is None) == bool(loaded.problems)
     assert all(str(problem) for problem in loaded.problems + loaded.warnings)
+
+
+CASES = "cases: [{id: a, prompt: Hello?, expect: no_call}]"
+
+
+def only(loaded: LoadedSpec) -> str:
+    """The one problem of a file."""
+    (problem,) = loaded.problems
+    return str(problem)
+
+
+def test_a_list_of_tools_is_read_from_a_regular_file(tmp_path: Path) -> None:
+    """A pipe, a device, a folder, a file that is not there: a sentence at `tools:`, no hang."""
+    os.mkfifo(tmp_path / "pipe.json")
+    hint = "(a path to a list of tools, relative to the spec file)"
+    for name, what in (
+        ("pipe.json", "is not a regular file"),
+        ("/dev/zero", "is not a regular file"),
+        (".", "is a folder, expected a YAML file"),
+        ("gone.json", "cannot be read: No such file or directory"),
+    ):
+        said = only(load_text(tmp_path, f"tools: {name}\n{CASES}"))
+        assert said == (
+            f"a.spec.yaml:1:8: tools: the file '{name}' {what} {hint}\n"
+            f"    tools: {name}\n           ^"
+        )
+
+
+def test_a_pipe_is_no_spec(tmp_path: Path) -> None:
+    """A pipe in a spec's place is answered, not waited for."""
+    os.mkfifo(tmp_path / "a.spec.yaml")
+    loaded = load_spec(tmp_path / "a.spec.yaml", "a.spec.yaml")
+    assert only(loaded) == "a.spec.yaml:1:1: is not a regular file"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "column"),
+    [
+        ("{args: {type: string}}", 55),
+        ("{type: object, properties: {args: {type: string}}}", 82),
+    ],
+)
+def test_args_is_taken_under_args_json(tmp_path: Path, parameters: str, column: int) -> None:
+    """A tool that declares `args` cannot be told from one that is wrapped: refused, once."""
+    tools = f"tools: [{{name: stop}}, {{name: find, parameters: {parameters}}}]"
+    assert load_text(tmp_path, f"{tools}\n{CASES}").problems == ()
+    said = only(load_text(tmp_path, f"{tools}\ntarget: args_json\n{CASES}")).splitlines()[0]
+    assert said == (
+        f"a.spec.yaml:1:{column}: tool find, parameters"
+        f"{'.properties' if 'object' in parameters else ''}.args: declares 'args', the argument "
+        "into which `target: args_json` writes all others (rename it, or leave `target` out)"
+    )
+    (tmp_path / "t.yaml").write_text(f"[{{name: find, parameters: {parameters}}}]")
+    case = "cases: [{id: a, prompt: Hello?, expect: no_call, tools: t.yaml}]"
+    said = only(load_text(tmp_path, f"target: args_json\n{case}"))
+    assert "t.yaml:1:" in said
+    assert "declares 'args'" in said
+
+
+def test_an_id_has_at_most_200_characters(tmp_path: Path) -> None:
+    """Written or put together, an id fits into file names, node ids and reports."""
+    long = "x" * 200
+    good = f"cases: [{{id: {long}, prompt: Hello?, expect: no_call}}]"
+    assert load_text(tmp_path, good).problems == ()
+    said = only(load_text(tmp_path, good.replace(long, f"{long}y"))).splitlines()[0]
+    assert said.startswith("a.spec.yaml:1:14: case xxx")
+    assert said.endswith(", id: its id has 201 characters, expected at most 200")
+    said = only(load_text(tmp_path, f"cases: [{{prompts: {{{long}y: Hello?}}, expect: no_call}}]"))
+    assert ": its id has 201 characters, expected at most 200" in said
+
+
+def test_a_pass_rate_is_no_silent_zero(tmp_path: Path) -> None:
+    """A rate that Python would read as 0 is refused where it stands."""
+    said = only(load_text(tmp_path, f"gate: {{pass_rate: 1e-400}}\n{CASES}"))
+    assert said.splitlines()[0] == (
+        "a.spec.yaml:1:19: the number 1e-400 is too close to 0 (put it in quotes if it is a text)"
+    )
+    assert load_text(tmp_path, f"gate: 1e400%\n{CASES}").spec is None

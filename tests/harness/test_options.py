@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.json_values import shown
-from harness.options import OPTIONS, Settings, flag, resolve
+from harness.options import NO_MODEL, OPTIONS, Settings, flag, no_model, resolve, start_of
 
 
 def project(folder: Path, text: str) -> Path:
@@ -84,12 +84,18 @@ def test_flags_are_spelt_alike() -> None:
     [
         ("model", " ", "a model"),
         ("model", "a\0b", "a model"),
+        ("model", "replay:", "a model"),
+        ("model", "replay: ", "a model"),
         ("split", "tset", "test, dev, train or all"),
         ("min_pass_rate", "1.5", "a rate from 0 to 1"),
         ("min_pass_rate", "nan", "a rate from 0 to 1"),
         ("min_pass_rate", "80", "a rate from 0 to 1"),
         ("min_pass_rate", "80%", "a rate from 0 to 1"),
+        ("min_pass_rate", "0_1", "a rate from 0 to 1"),
+        ("min_pass_rate", "٠.٥", "a rate from 0 to 1"),
         ("allow_regressions", "-1", "a whole number from 0"),
+        ("allow_regressions", "1_000", "a whole number from 0"),
+        ("allow_regressions", "٣", "a whole number from 0"),
         ("max_new_tokens", "0", "a whole number from 1"),
         ("max_new_tokens", "1.5", "a whole number from 1"),
         ("batch_size", "many", "a whole number from 1"),
@@ -104,6 +110,7 @@ def test_values_that_cannot_be_read(tmp_path: Path, name: str, value: str, wante
     """The sentence names the source, what was expected, and what was found, from each source."""
     found = f"expected {wanted}, found {shown(value)}"
     found += " (0.8?)" if value in ("80", "80%") else ""
+    found += " (replay:FILE?)" if value.startswith("replay:") else ""
     dashed = name.replace("_", "-")
     assert complaint(tmp_path, **{name: value}) == f"--gate-{dashed}: {found}"
     if value:
@@ -207,6 +214,29 @@ def test_the_nearest_pyproject_counts(tmp_path: Path) -> None:
 def test_home(tmp_path: Path) -> None:
     """`CALLGATE_DIR` moves callgate's own files."""
     assert of(tmp_path, {"CALLGATE_DIR": "/elsewhere"}).home == Path("/elsewhere")
+    assert of(tmp_path, {"CALLGATE_DIR": "~/mine"}).home == Path.home() / "mine"
+
+
+def test_where_settings_are_looked_for(tmp_path: Path) -> None:
+    """In the first of some folders that leads to a table of ours, else to any pyproject.toml."""
+    bare, other = project(tmp_path / "bare", ""), project(tmp_path / "other", "x = 1\n")
+    ours = project(tmp_path / "ours", '[tool.callgate]\nmodel = "a"\n')
+    broken = project(tmp_path / "broken", "[tool\n")
+    (ours / "specs").mkdir()
+    assert start_of([bare, ours / "specs", broken]) == ours / "specs"
+    assert start_of([broken, ours]) == broken  # which is refused, rather than passed over
+    assert start_of([tmp_path, other, bare]) == other
+    assert start_of([tmp_path, tmp_path / "nowhere"]) == tmp_path
+
+
+def test_no_model_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    """The file that names none, or the folder from which upwards there is none."""
+    assert (
+        no_model(of(tmp_path)) == f"{NO_MODEL}\n(there is no pyproject.toml in {tmp_path} or above)"
+    )
+    file = project(tmp_path, "") / "pyproject.toml"
+    assert no_model(of(tmp_path)) == f"{NO_MODEL}\n(read: {file}, which names none)"
+    assert no_model(Settings()) == NO_MODEL
 
 
 @pytest.mark.parametrize(

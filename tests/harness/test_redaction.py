@@ -91,6 +91,32 @@ def test_callgates_own_words_stay(monkeypatch: pytest.MonkeyPatch, word: str) ->
     assert redacted == {**record, "reason": "got [redacted: ODD_KEY]", "redacted": True}
 
 
+def test_what_identifies_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids, places, and the names that a spec declares are no values, whatever they are spelt like.
+
+    A name that nobody declared may be the secret itself.
+    """
+    monkeypatch.setenv("KEYCLOAK_REALM", "internal")
+    kept: dict[str, Any] = {
+        "case": "internal::internal.a",
+        "spec": "internal",
+        "location": "specs/internal.spec.yaml:5",
+        "tags": ["internal"],
+        "clause": "internal",
+        "specs": {"internal": "abc"},
+        "expected": [{"name": "internal", "arguments": {"internal_id": 1}}],
+    }
+    assert redact(kept, names=["internal", "internal_id"]) is kept
+    made = {"calls": [{"name": "internals", "arguments": {"internals": "internal"}}]}
+    hidden = "[redacted: KEYCLOAK_REALM]"
+    assert redact(made, names=["internal"]) == {
+        "calls": [{"name": f"{hidden}s", "arguments": {f"{hidden}s": hidden}}],
+        "redacted": True,
+    }
+    odd = {"written": {"name": ["internal"]}}
+    assert redact(odd) == {"written": {"name": [hidden]}, "redacted": True}
+
+
 NESTED = st.recursive(
     st.none() | st.integers() | st.text(max_size=4) | st.just(f"x{SECRET}y"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
@@ -98,7 +124,7 @@ NESTED = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["reply", "written", "tags"]), NESTED))
+@given(st.dictionaries(st.sampled_from(["reply", "written", "prompt"]), NESTED))
 @settings(max_examples=80, deadline=None)
 def test_no_secret_is_left_and_the_mark_is_true(record: dict[str, Any]) -> None:
     """`redacted` is there if and only if something was replaced; nothing of it remains."""

@@ -51,6 +51,26 @@ def test_lines_that_answer(tmp_path: Path, line: str, reply: Reply) -> None:
     assert answer(replay(tmp_path, "", line, "  ")) == reply
 
 
+@pytest.mark.parametrize(
+    "second", ['{"kind":"run"}', '{"kind":"verdict","case":"s::b","reply":""}']
+)
+def test_two_logs_in_one_file(tmp_path: Path, second: str) -> None:
+    """Nobody knows which is meant: refused once, where the second begins."""
+    with pytest.raises(UsageError) as caught:
+        replay(tmp_path, '{"kind":"run"}', GOOD, '{"kind":"end"}', second, '{"kind":"end"}')
+    assert str(caught.value) == (
+        "the replay file cannot be used:\n"
+        f"{tmp_path}/r.jsonl:4: a second run begins here; keep one run to a file"
+    )
+    with pytest.raises(UsageError, match=r"r\.jsonl:3: a second run begins here"):
+        replay(tmp_path, '{"kind":"run"}', GOOD, '{"kind":"run"}', GOOD)
+
+
+def test_a_line_added_by_hand_is_no_second_run(tmp_path: Path) -> None:
+    """Below a log's end a plain line answers its case."""
+    assert answer(replay(tmp_path, '{"kind":"run"}', '{"kind":"end"}', GOOD)) == Reply("Hi.")
+
+
 def test_a_digest_that_fits(tmp_path: Path) -> None:
     """A line with the request's digest answers it; one with another is stale, and says so."""
     line = json.dumps({"case": "s::a", "reply": "Hi.", "request": REQUEST.digest})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -16,7 +17,7 @@ from jsonschema import Draft202012Validator
 import harness.run_log
 from harness.backends.replay import Replay
 from harness.bulk import judge_specs
-from harness.cases import Case, Reply, Spec
+from harness.cases import Calls, Case, ExpectedCall, Reply, Spec
 from harness.errors import UsageError
 from harness.judging import judge, skipped
 from harness.loading import load_specs
@@ -226,7 +227,7 @@ def test_two_runs_at_once_do_not_garble_each_other(tmp_path: Path, spec: Spec, a
     assert [file.name for file in tmp_path.glob("*.part")] == []
 
 
-def test_a_run_may_log_to_its_own_baseline_and_home(tmp_path: Path) -> None:
+def test_a_run_may_log_to_its_own_home(tmp_path: Path) -> None:
     """A log asked for under callgate's own name is written once, and listed once."""
     own = tmp_path / "last-run.jsonl"
     log = RunLog({"kind": "run"}, str(own), tmp_path)
@@ -243,6 +244,31 @@ def test_a_log_through_a_link_keeps_the_link(tmp_path: Path) -> None:
     RunLog({"kind": "run"}, str(link), tmp_path / "home").finish()
     assert link.is_symlink()
     assert len(lines(tmp_path / "real" / "log.jsonl")) == 2
+
+
+def test_a_log_through_a_link_in_a_circle(tmp_path: Path) -> None:
+    """It is a usage error that names the link, and the link stays."""
+    link = tmp_path / "log.jsonl"
+    link.symlink_to(link)
+    with pytest.raises(UsageError) as caught:
+        RunLog({"kind": "run"}, str(link), tmp_path / "home")
+    too_many = os.strerror(errno.ELOOP)
+    assert str(caught.value) == f"run log {link}: cannot be written: {too_many}"
+    assert link.is_symlink()
+
+
+def test_callgates_own_log_takes_nobodys_place(tmp_path: Path) -> None:
+    """Not that of the replay file, not that of a text; the summary says so, the run goes on."""
+    own = tmp_path / "last-run.jsonl"
+    for content, replay, why in (
+        ('{"kind":"run"}\n', str(own), "left as it is: this run's replies come from it"),
+        ("A text.\n", None, "not written: the file there is no run log"),
+    ):
+        own.write_text(content)
+        log = RunLog({"kind": "run"}, None, tmp_path, replay)
+        log.finish()
+        assert (log.paths, log.problems) == ([], [f"run log {own}: {why}"])
+        assert own.read_text() == content
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
@@ -293,6 +319,44 @@ def test_secrets_are_replaced(
     assert SECRET not in "\n".join(line for line in judged.lines if "run log" not in line)
 
 
+def test_a_secret_spelt_like_a_name_changes_no_decision(
+    tmp_path: Path, spec: Spec, monkeypatch: pytest.MonkeyPatch, miniatures: ModuleType
+) -> None:
+    """Cases, tools, arguments and options are told apart by their names, also against a baseline.
+
+    Only texts are without it; the reply is one.
+    """
+    log = str(tmp_path / "log.jsonl")
+    judge_specs([spec], miniatures.always_right(spec.cases), of(tmp_path, run_log=log))
+    for name, value in (("A_KEY", "s::one--"), ("B_KEY", "baseline"), ("C_KEY", "Find x. ")):
+        monkeypatch.setenv(name, value)
+    cases = tuple(replace(case, spec="s", id=f"{case.id}--") for case in spec.cases)
+    longer = replace(
+        spec,
+        cases=tuple(replace(case, request=replace(case.request, case=case.ref)) for case in cases),
+    )
+    judge_specs([longer], miniatures.always_right(longer.cases), of(tmp_path, run_log=log))
+    judged = judge_specs([longer], miniatures.says("s::one-- "), of(tmp_path, baseline=log))
+    assert judged.decisions[0].regressions == ("s::one--",)
+    first = lines(tmp_path / ".callgate" / "last-run.jsonl")[0]
+    assert "baseline" in first["options"]
+    (record,) = [record for record in judged.records if record["case"] == "s::one--"]
+    assert (record["reply"], record["redacted"]) == ("[redacted: A_KEY] ", True)
+
+
+def test_the_names_of_tools_and_arguments_stay(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call to a declared tool keeps the names; in the prose beside it they are gone."""
+    monkeypatch.setenv("OTHER_KEY", "searches")
+    tool = replace(spec.cases[0].tools[0], name="searches")
+    request = replace(spec.cases[0].request, tools=(tool,))
+    case = replace(spec.cases[0], request=request, expect=Calls((ExpectedCall("searches"),)))
+    text = "<start_function_call>call:searches{query:<escape>x<escape>}<end_function_call>"
+    record = record_of(judge(case, Reply(text)))
+    assert record["calls"] == [{"name": "searches", "arguments": {"query": "x"}}]
+    assert record["expected"] == [{"name": "searches", "arguments": None}]
+    assert "call:[redacted: OTHER_KEY]{query" in record["reply"]
+
+
 def test_numbers_that_json_cannot_hold(tmp_path: Path, spec: Spec) -> None:
     """Not-a-number and the infinities are written as null: the log stays JSON."""
     log = RunLog({"kind": "run"}, None, tmp_path)
@@ -329,6 +393,7 @@ FOOTER = '{"kind":"end"}\n'
         (HEADER + "\n" + VERDICT + "  \n", (True, 1, False)),
         (VERDICT, (False, 1, False)),
         (HEADER + FOOTER, (True, 0, True)),
+        ("\ufeff" + HEADER + VERDICT + FOOTER, (True, 1, True)),
     ],
 )
 def test_logs_that_can_be_read(tmp_path: Path, text: str, found: tuple[bool, int, bool]) -> None:

@@ -53,3 +53,11 @@ def test_scalars_of_the_core_schema(written: str, value: Json) -> None:
 def test_floats_keep_their_sign() -> None:
     """Minus zero stays minus zero."""
     assert math.copysign(1, plain_value("-0.0")) == -1
+
+
+@pytest.mark.parametrize("written", ["1e-400", "-0.1e-999", ".001E-330"])
+def test_a_number_that_would_become_zero_is_refused(written: str) -> None:
+    """A number too small for Python is no silent 0; zeros themselves are taken."""
+    with pytest.raises(ValueError, match=f"^the number {written} is too close to 0$"):
+        plain_value(written)
+    assert [plain_value(zero) for zero in ("0e-5", "0.00", "-0.0", "5e-324")] == [0, 0, 0, 5e-324]

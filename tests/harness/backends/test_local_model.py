@@ -34,6 +34,12 @@ FLAWS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are no worker's, though pytest-xdist may run them."""
+    monkeypatch.delenv("PYTEST_XDIST_TESTRUNUID", raising=False)
+
+
 @pytest.fixture
 def settings(tiny_model: Path, tmp_path: Path) -> Settings:
     """The tiny model, and a folder of its own for what is kept."""

@@ -1,0 +1,114 @@
+"""How the cases are divided, and what a spec without dev cases gives up."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from harness.cases import Spec
+from harness.errors import UsageError
+from trainers.splits import divide
+
+Desk = Callable[..., Spec]
+WORDS = re.findall(
+    r"\w+",
+    "alpha bravo candle desert engine flower garden hammer island jacket kettle lemon mirror "
+    "needle orange pencil rabbit saddle table umbrella violin window yellow zebra anchor basket "
+    "copper dragon eleven forest gravel helmet iguana jungle kitten ladder magnet nickel oyster "
+    "palace quartz ribbon silver tunnel urchin velvet walnut xenon",
+)
+
+
+def _cases(count: int, *, more: str = "") -> list[str]:
+    """Cases with prompts far apart: three of four expect `find`, the others `book`."""
+    return [
+        f"{{id: c{n}, prompt: {WORDS[n]} {WORDS[-n - 1]} {WORDS[(7 * n) % 48]}, split: train, "
+        + (f"expect: {{book: {{room: {n}}}}}" if n % 4 == 0 else "expect: {find: {q: it}}")
+        + f"{more}}}"
+        for n in range(count)
+    ]
+
+
+def test_a_fifth_is_given_up_by_tool(desk: Desk) -> None:
+    """Of 48 train cases 9 become dev cases, the tools among them as among all; none is in both."""
+    division = divide([desk(*_cases(48))], 90, stop_rule=True)
+    dev = division.held_out("dev")
+    assert (len(division.train), len(dev), dict(division.given_up)) == (39, 9, {"desk": 9})
+    assert {case.id for case in dev}.isdisjoint(case.id for case in division.train)
+    assert Counter(str(case.written).split("'")[1] for case in dev)["book"] in (2, 3)
+    assert all(case.split == "dev" for case in dev)
+
+
+def test_at_least_eight_are_given_up(desk: Desk) -> None:
+    """A fifth of 20 is 4, which decides nothing: 8 are given up."""
+    division = divide([desk(*_cases(20))], 90, stop_rule=True)
+    assert (len(division.train), len(division.held_out("dev"))) == (12, 8)
+
+
+def test_the_choice_is_stable(desk: Desk) -> None:
+    """The same cases in another order give up the same ones."""
+    chosen = [
+        {case.id for case in divide([desk(*cases)], 90, stop_rule=True).held_out("dev")}
+        for cases in (_cases(30), _cases(30)[::-1])
+    ]
+    assert chosen[0] == chosen[1]
+
+
+def test_groups_and_near_duplicates_stay_together(desk: Desk) -> None:
+    """Cases of one group, and cases whose prompts are nearly the same, never end up apart."""
+    cases = _cases(32)
+    cases = [
+        case.replace("}}}", "}}, group: g}") if n < 4 else case for n, case in enumerate(cases)
+    ]
+    twins = [
+        case.replace("id: c", "id: t").replace("prompt: ", "prompt: The ") for case in cases[8:20]
+    ]
+    division = divide([desk(*cases, *twins)], 85, stop_rule=True)
+    dev = {case.id for case in division.held_out("dev")}
+    assert len(dev) >= 8
+    assert len({f"c{n}" in dev for n in range(4)}) == 1
+    assert all((f"c{n}" in dev) == (f"t{n}" in dev) for n in range(8, 20))
+
+
+def test_own_dev_cases_are_used_as_they_are(desk: Desk) -> None:
+    """A spec that has dev cases gives up nothing."""
+    spec = desk(*_cases(20), "{id: d, prompt: a dev case, expect: no_call, split: dev}")
+    division = divide([spec], 90, stop_rule=True)
+    assert (len(division.train), len(division.held_out("dev")), division.given_up) == (20, 1, {})
+
+
+def test_without_a_stop_rule_nothing_is_given_up(desk: Desk) -> None:
+    """With `--epochs` every train case trains."""
+    division = divide([desk(*_cases(10))], 90, stop_rule=False)
+    assert (len(division.train), division.held_out("dev")) == (10, ())
+
+
+def test_too_few_to_give_up(desk: Desk) -> None:
+    """Fewer than 16 train cases cannot spare 8: the message says what can be done."""
+    spec = desk(*_cases(15))
+    with pytest.raises(UsageError) as refused:
+        divide([spec], 90, stop_rule=True)
+    assert str(refused.value) == (
+        f"{spec.path}: no dev cases, and 15 train cases are too few to give up 8 of them for the "
+        "stop rule: add cases with `split: dev`, or train a fixed number of epochs with --epochs"
+    )
+
+
+def test_one_group_cannot_be_divided(desk: Desk) -> None:
+    """Cases that all belong together cannot be split."""
+    with pytest.raises(UsageError, match="most of them near-duplicates or one group, too few"):
+        divide([desk(*_cases(20, more=", group: g"))], 90, stop_rule=True)
+
+
+def test_nothing_to_train_on(desk: Desk) -> None:
+    """Zero train cases, or only skipped ones, are a usage error."""
+    spec = desk("{id: a, prompt: x, expect: no_call, split: train, skip: later}")
+    with pytest.raises(UsageError) as refused:
+        divide([spec], 90, stop_rule=True)
+    assert str(refused.value) == (
+        f"there is nothing to train on: no case of {spec.path} is in the split train (write "
+        "`split: train` into the cases to learn from)"
+    )

@@ -1,0 +1,104 @@
+"""What a run trains on and judges: cases divided, leaks found, rows made and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from harness.backends.transformers import Encoder
+from harness.cases import Spec
+from harness.errors import UsageError
+from harness.options import Settings
+from trainers.examples import (
+    Example,
+    PreflightError,
+    example_of,
+    examples_of,
+    masked_row,
+    mix_lines,
+)
+from trainers.judge import NothingJudgedError
+from trainers.leak_guard import Leak, find_leaks, pair_text, refusal
+from trainers.run_folder import RunFolder
+from trainers.settings import Tuning
+from trainers.splits import Division, divide
+from trainers.telling import Teller
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be tuned: the specs, the specs to guard, the settings, and where it all goes."""
+
+    specs: tuple[Spec, ...]
+    guard: tuple[Spec, ...]
+    gate: Settings
+    tuning: Tuning
+    folder: RunFolder
+
+
+@dataclass(frozen=True)
+class Data:
+    """The cases divided, the rows made of them, and the training prompts that were left out."""
+
+    division: Division
+    dropped: tuple[Leak, ...]
+    examples: tuple[Example, ...]
+    validation: tuple[Example, ...]
+
+
+def prepare(order: Order, encoder: Encoder, teller: Teller) -> Data:
+    """Divide the cases, look for leaks, make and check the rows; tell what there is."""
+    tuning = order.tuning
+    division = divide(order.specs, tuning.similarity, stop_rule=tuning.epochs is None)
+    if not division.held_out("test"):
+        names = ", ".join(spec.path for spec in order.specs)
+        raise NothingJudgedError(f"{names}: no test cases, so nothing could be proved")
+    guarded = [case for spec in order.guard for case in spec.cases if case.split != "train"]
+    held_out = [*division.held_out("dev"), *division.held_out("test"), *guarded]
+    leaks = find_leaks(division.train, held_out, tuning.similarity)
+    if leaks and tuning.leaks == "refuse":
+        raise UsageError(refusal(leaks))
+    gone = {leak.train.ref for leak in leaks}
+    train = tuple(case for case in division.train if case.ref not in gone)
+    if not train:
+        raise UsageError("every training prompt is a dev or test prompt: nothing is left to train")
+    division = replace(division, train=train)
+    examples = examples_of(train, encoder, loss=tuning.loss, max_length=tuning.max_length)
+    data = Data(division, tuple(leaks), examples, _validation(division, encoder))
+    _tell(order, data, encoder, teller)
+    return data
+
+
+def _validation(division: Division, encoder: Encoder) -> tuple[Example, ...]:
+    """The dev cases that have a whole gold, for the validation loss; target only."""
+    rows = []
+    for case in division.held_out("dev"):
+        try:
+            rows.append(example_of(case, encoder))
+        except PreflightError:  # no gold, or no row: such a case is judged by generation alone
+            continue
+    return tuple(rows)
+
+
+def _tell(order: Order, data: Data, encoder: Encoder, teller: Teller) -> None:
+    division = data.division
+    for spec in division.specs:
+        train = sum(case.spec == spec.name for case in division.train)
+        counts = (
+            f"{train} train, {len(spec.in_split('dev'))} dev, {len(spec.in_split('test'))} test"
+        )
+        teller.say(f"{spec.name}: {counts}")
+        if spec.name in division.given_up:
+            count = division.given_up[spec.name]
+            teller.say(f"  no dev cases: {count} train cases decide when to stop instead")
+    if data.dropped:
+        teller.say(_left_out(len(data.dropped)))
+        teller.say(*map(pair_text, data.dropped[:5]))
+    if order.tuning.leaks == "refuse":
+        teller.say("no training prompt is, or nearly is, a dev or test prompt")
+    teller.say(*mix_lines(data.examples), *masked_row(data.examples[0], encoder), "")
+
+
+def _left_out(count: int) -> str:
+    if count == 1:
+        return "1 training prompt left out: it is, or nearly is, a dev or test prompt"
+    return f"{count} training prompts left out: they are, or nearly are, dev or test prompts"

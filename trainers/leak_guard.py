@@ -1,0 +1,119 @@
+"""The leak guard: no training prompt may be a dev or test prompt, or nearly one.
+
+A model that was trained on the question proves nothing by its answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.cases import Case
+from harness.errors import UsageError
+from harness.wording import opening
+
+_SHOWN: Final = 20
+_ROWS: Final = 500
+"""Texts compared with all others at a time: what bounds the memory."""
+_NO_WORD = re.compile(r"[^\w]+")
+
+MISSING_LIBRARIES: Final = (
+    "the libraries that train are not installed: pip install 'callgate[train]'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A training case and the held-out case whose prompt is the same, or nearly."""
+
+    train: Case
+    held_out: Case
+    how: str
+
+
+def said(case: Case) -> str:
+    """What the conversation says, the developer's turn left out."""
+    spoken = (m for m in case.request.messages if m.get("role") not in ("developer", "system"))
+    return "\n".join(str(message.get("content") or "") for message in spoken)
+
+
+def normalised(text: str) -> str:
+    """The words of a text, case and punctuation ignored; the text itself where it has no word."""
+    return _NO_WORD.sub(" ", text.casefold()).strip() or text.strip()
+
+
+def find_leaks(train: Sequence[Case], held_out: Sequence[Case], threshold: float) -> list[Leak]:
+    """The worst leak of each training case that has one.
+
+    `threshold` is the least rapidfuzz `token_sort_ratio` (0 to 100) of a near-duplicate.
+    """
+    leaks = []
+    texts = [said(case) for case in held_out]
+    for row, column, score in near(
+        [normalised(said(case)) for case in train], list(map(normalised, texts)), threshold
+    ):
+        mine = said(train[row])
+        how = "the same words" if score == 100 else f"{score:.0f} % alike"
+        how = "the same" if mine == texts[column] else how
+        leaks.append(Leak(train[row], held_out[column], how))
+    return leaks
+
+
+def near(
+    texts: Sequence[str], others: Sequence[str], threshold: float
+) -> Iterator[tuple[int, int, float]]:
+    """For each text that has one: its index, that of the most similar other, and their score."""
+    if not texts or not others:
+        return
+    for start, scores in _scores(texts, others, threshold):
+        best = scores.argmax(axis=1)
+        for offset, column in enumerate(best.tolist()):
+            score = float(scores[offset, column])
+            if score >= threshold and score > 0:
+                yield start + offset, column, score
+
+
+def pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
+    """Every two texts, by index, that are near-duplicates of each other."""
+    for start, scores in _scores(texts, texts, threshold):
+        for offset, column in zip(*(scores >= max(threshold, 1e-9)).nonzero(), strict=True):
+            if start + offset < column:
+                yield int(start + offset), int(column)
+
+
+def _scores(
+    texts: Sequence[str], others: Sequence[str], threshold: float
+) -> Iterator[tuple[int, Any]]:
+    """Blocks of scores, one row a text, 0 where below the threshold; with their first row."""
+    try:
+        from rapidfuzz import fuzz, process
+    except ImportError:
+        raise UsageError(MISSING_LIBRARIES) from None
+    for start in range(0, len(texts), _ROWS):
+        rows = texts[start : start + _ROWS]
+        yield (
+            start,
+            process.cdist(rows, others, scorer=fuzz.token_sort_ratio, score_cutoff=threshold),
+        )
+
+
+def refusal(leaks: Sequence[Leak]) -> str:
+    """Why the run does not begin, with the pairs."""
+    count = "1 training prompt is" if len(leaks) == 1 else f"{len(leaks)} training prompts are"
+    lines = [f"{count}, or nearly, among the dev and test prompts:"]
+    lines += [pair_text(leak) for leak in leaks[:_SHOWN]]
+    if len(leaks) > _SHOWN:
+        lines.append(f"  … and {len(leaks) - _SHOWN} more")
+    lines.append("Reword or move them; or leave these training cases out with --leaks drop.")
+    return "\n".join(lines)
+
+
+def pair_text(leak: Leak) -> str:
+    """One leak, on two lines."""
+    mine, other = leak.train, leak.held_out
+    return (
+        f"  {mine.location} {mine.id} ({mine.split}) and {other.location} {other.id} "
+        f"({other.split}): {leak.how}\n    {opening(mine.prompt)} / {opening(other.prompt)}"
+    )

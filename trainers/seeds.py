@@ -1,0 +1,58 @@
+"""One run, or the same with several seeds: how far a result is the seed's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.summary import percent
+from trainers.data import Order
+from trainers.loop import Outcome, tune
+from trainers.run_folder import RunFolder, write_atomically
+from trainers.telling import Teller
+
+
+def tune_seeds(order: Order, repository: str | None) -> int:
+    """Tune with each seed; the first one's run decides the exit code, and is what is published.
+
+    The runs of the further seeds lie in `seeds/SEED/` of the run's folder.
+    """
+    first = order.tuning.seed
+    outcomes: list[tuple[int, Outcome]] = []
+    for seed in range(first, first + order.tuning.seeds):
+        several = order.tuning.seeds > 1
+        folder = (
+            order.folder if seed == first else RunFolder(order.folder.root / "seeds" / f"{seed}")
+        )
+        mine = replace(order, tuning=replace(order.tuning, seed=seed), folder=folder)
+        outcomes.append((seed, tune(mine, Teller(f"seed {seed}: " if several else ""))))
+    if len(outcomes) > 1:
+        lines = spread(outcomes)
+        write_atomically(order.folder.root / "seeds.txt", "\n".join(lines) + "\n")
+        Teller().say("", *lines)
+    outcome = outcomes[0][1]
+    if repository is not None:
+        from trainers.publish import publish
+
+        publish(order, outcome, repository, Teller())
+    return outcome.exit_code
+
+
+def spread(outcomes: Sequence[tuple[int, Outcome]]) -> list[str]:
+    """A line for each seed, and how far they lie apart."""
+    lines = []
+    for seed, outcome in outcomes:
+        before, after = outcome.before, outcome.after
+        word = "met" if outcome.exit_code == 0 else "NOT MET"
+        counts = f"{before.passed} → {after.passed} of {after.judged}"
+        lines.append(f"seed {seed}: test {counts}: {word}")
+    passed = [outcome.after.passed for _, outcome in outcomes]
+    judged = outcomes[0][1].after.judged
+    met = sum(outcome.exit_code == 0 for _, outcome in outcomes)
+    mean = sum(passed) / len(passed)
+    lines.append(
+        f"{len(outcomes)} seeds: {min(passed)} to {max(passed)} of {judged} passed, "
+        f"{mean:.1f} on average ({percent(round(mean), judged)}); {met} of {len(outcomes)} met"
+    )
+    lines.append("The first seed's run decides, whatever the others came to.")
+    return lines
