@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -294,3 +296,19 @@ def test_a_run_into_a_pipe_shows_no_progress(desk: Desk) -> None:
     ran = desk.run("run", "--batch-size", "1")
     assert ran.err == ""
     assert "\r" not in ran.out
+
+
+@pytest.mark.slow
+def test_decoding_is_exact_on_mini(tmp_path: Path) -> None:
+    """All cases of the specs are answered together as they are alone, ties in rounding apart."""
+    command = [sys.executable, "-m", "harness", "doctor", "--exact", "specs", "--split", "all"]
+    ran = subprocess.run(
+        [*command, "--model", "mini", "--device", "cpu"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "CALLGATE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"^exact: \d{3} replies of \d{4} tokens", ran.stdout, re.MULTILINE)
