@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.functiongemma import CONTROL_TOKENS, SPECIAL_TOKENS
 from trainers.mini.compose import TRIGGER
 from trainers.mini.mixture import CORPUS_SEED, EARLY_CHUNKS, rows
 from trainers.mini.render import prompt_text, target_text
@@ -17,24 +18,9 @@ if TYPE_CHECKING:
 VOCAB_SIZE = 4096
 TRAINING_ROWS = 30_000
 
-CONTROL_IDS = {
-    "<pad>": 0,
-    "<eos>": 1,
-    "<bos>": 2,
-    "<unk>": 3,
-    "<mask>": 4,
-    "<start_function_declaration>": 46,
-    "<end_function_declaration>": 47,
-    "<start_function_call>": 48,
-    "<end_function_call>": 49,
-    "<start_function_response>": 50,
-    "<end_function_response>": 51,
-    "<escape>": 52,
-    "<start_of_turn>": 105,
-    "<end_of_turn>": 106,
-}
-SPECIAL_IDS = frozenset({0, 1, 2, 3, 50, 105, 106})
 FIRST_PLAIN_ID = 107
+CONTROL_IDS = {text: ident for text, ident in CONTROL_TOKENS.items() if ident < FIRST_PLAIN_ID}
+SPECIAL_IDS = frozenset(CONTROL_IDS[text] for text in SPECIAL_TOKENS if text in CONTROL_IDS)
 
 # Pieces of the format that never vary: one token each, so that a declaration stays short.
 _LITERALS = (
