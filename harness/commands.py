@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.backends import backend_for
-from harness.cases import Case, Location, Spec
-from harness.errors import Problem, UsageError, nearest, printable
+from harness.cases import Case, Spec
+from harness.errors import UsageError, nearest, printable
 from harness.loading import (
     SUFFIX,
     LoadedSpec,
@@ -22,11 +22,12 @@ from harness.loading import (
     find_spec_files,
     load_spec,
     load_specs,
+    same_names,
 )
 from harness.options import OPTIONS, Settings, resolve
 from harness.output import print_lines
 from harness.redaction import redact_text
-from harness.wording import cut, expectation_text, one_line
+from harness.wording import count, cut, expectation_text, one_line
 
 NOT_MET, BROKEN = 1, 3
 _DECLARATION: Final = "<start_function_declaration>"
@@ -71,12 +72,12 @@ def lint(given: argparse.Namespace) -> int:
     files = spec_files(given.paths)
     loaded = [load_spec(file) for file in files]
     problems = [problem for one in loaded for problem in one.problems]
-    problems += _same_names([one.spec for one in loaded if one.spec])
+    problems += same_names([one.spec for one in loaded if one.spec])
     warnings = [warning for one in loaded for warning in one.warnings]
     lines = [f"error: {problem}" for problem in problems]
     lines += [f"warning: {warning}" for warning in warnings]
-    counts = f"{_count(len(files), 'file')}, {_cases_read(loaded)}: "
-    counts += f"{_count(len(problems), 'problem')}, {_count(len(warnings), 'warning')}"
+    counts = f"{count(len(files), 'file')}, {_cases_read(loaded)}: "
+    counts += f"{count(len(problems), 'problem')}, {count(len(warnings), 'warning')}"
     print_lines([*lines, counts])
     return 2 if problems else 0
 
@@ -86,28 +87,12 @@ def _cases_read(loaded: Sequence[LoadedSpec]) -> str:
     unread = sum(one.cases is None for one in loaded)
     if unread == len(loaded):
         return "cases not read"
-    text = _count(sum(one.cases or 0 for one in loaded), "case")
+    text = count(sum(one.cases or 0 for one in loaded), "case")
     splits = Counter(str(case.split) for one in loaded if one.spec for case in one.spec.cases)
     if all(one.spec for one in loaded) and set(splits) != {"test"}:
         named = [f"{splits[name]} {name}" for name in ("test", "dev", "train") if splits[name]]
         text += f" ({', '.join(named)})"
-    return f"{text}, those of {_count(unread, 'file')} not read" if unread else text
-
-
-def _same_names(specs: Sequence[Spec]) -> list[Problem]:
-    first: dict[str, str] = {}
-    hint = "names are unique among the files of a run: give one of them another `spec`"
-    return [
-        Problem(
-            Location(spec.path, 1), "spec", f"{first[spec.name]} is called {spec.name!r} too", hint
-        )
-        for spec in specs
-        if first.setdefault(spec.name, spec.path) != spec.path
-    ]
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+    return f"{text}, those of {count(unread, 'file')} not read" if unread else text
 
 
 def show(given: argparse.Namespace) -> int:
@@ -199,6 +184,6 @@ def _spec_called(name: str) -> Spec:
     hint = nearest(name, names, f"there are {', '.join(names)}" if names else "")
     broken = len(files) - len(specs)
     if broken:
-        unread = f"{_count(broken, 'file')} cannot be read, see callgate lint"
+        unread = f"{count(broken, 'file')} cannot be read, see callgate lint"
         hint = f"{hint}; {unread}" if hint else unread
     raise UsageError(f"no file and no spec is called {cut(name)!r} ({hint})")

@@ -145,13 +145,14 @@ def load_specs(files: Iterable[Path]) -> list[Spec]:
     loaded = [(file, _load(file, shown_path(file), warn=False)) for file in files]
     problems = [problem for _, one in loaded for problem in one.problems]
     specs = [one.spec for _, one in loaded if one.spec is not None]
-    problems += _same_names(specs)
+    problems += same_names(specs)
     if problems:
         raise SpecError(problems)
     return specs
 
 
-def _same_names(specs: Sequence[Spec]) -> list[Problem]:
+def same_names(specs: Sequence[Spec]) -> list[Problem]:
+    """A problem for each spec whose name another, before it, has already."""
     first: dict[str, Spec] = {}
     return [
         Problem(

@@ -12,7 +12,7 @@ from harness.errors import BackendError, UsageError
 from harness.options import OPTIONS, Settings, no_model, resolve
 from harness.output import print_lines
 from harness.reply_cache import MOST_BYTES, ReplyCache
-from harness.wording import shown_path
+from harness.wording import count, shown_path
 
 DIFFERS: Final = 1
 _MEGABYTE: Final = 1024 * 1024
@@ -49,7 +49,7 @@ def _examined(settings: Settings) -> int:
     if settings.model.startswith("replay:"):
         replay = Replay.read(settings.model.removeprefix("replay:"))
         print_lines(
-            [f"{replay.label}: {_count(len(replay.lines), 'reply')}, no model to examine", ""]
+            [f"{replay.label}: {count(len(replay.lines), 'reply')}, no model to examine", ""]
         )
         return 0
     checkpoint = find_checkpoint(settings.model, settings.adapter)
@@ -110,7 +110,7 @@ def cache(given: argparse.Namespace) -> int:
     kept = ReplyCache(path)
     if given.prune is not None and kept.problem is None:
         gone = kept.prune(int(given.prune * _MEGABYTE))
-        print_lines([f"forgotten: {_count(gone, 'reply')}"])
+        print_lines([f"forgotten: {count(gone, 'reply')}"])
     line = _kept(kept)
     if kept.problem:
         raise BackendError(kept.problem)
@@ -136,8 +136,4 @@ def _kept(cache: ReplyCache) -> str:
     if cache.problem:
         return cache.problem
     size_text = f"{size / _MEGABYTE:.1f} MB of at most {BOUND:.0f} MB"
-    return f"reply cache: {shown_path(cache.path)}: {_count(replies, 'reply')}, {size_text}"
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what if n == 1 else what.replace('reply', 'replies')}"
+    return f"reply cache: {shown_path(cache.path)}: {count(replies, 'reply')}, {size_text}"

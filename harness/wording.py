@@ -33,6 +33,13 @@ def one_line(text: str, width: int = WIDTH) -> str:
     return printable(cut(text, width))
 
 
+def count(n: int, what: str) -> str:
+    """`1 case`, `2 cases`; `1 reply`, `2 replies`."""
+    if n == 1:
+        return f"1 {what}"
+    return f"{n} {what[:-1]}ies" if what.endswith("y") else f"{n} {what}s"
+
+
 def shown_path(file: Path) -> str:
     """The path as people see it: relative to the current folder where below it."""
     here = Path.cwd()

@@ -14,7 +14,14 @@ from typing import Any, Final
 from harness.backends.transformers import Encoder, render, tokenize
 from harness.cases import Call, Case, Expectation, NoCall, OneOf
 from harness.errors import BackendError, CallgateError, printable
-from harness.functiongemma import CodecError, parse_reply, wrap_args_json, write_calls
+from harness.functiongemma import (
+    CALL_STOP,
+    TEXT_STOP,
+    CodecError,
+    parse_reply,
+    wrap_args_json,
+    write_calls,
+)
 from harness.gold import gold_calls
 from harness.wording import cut
 
@@ -22,8 +29,6 @@ IGNORED: Final = -100
 """The label of a token that is not learnt, as torch's cross entropy has it."""
 DEFAULT_REPLY: Final = "I cannot help with that: none of my tools is made for it."
 """What a `no_call` case without a `reply` is trained to say."""
-CALL_STOP: Final = "<start_function_response>"
-TEXT_STOP: Final = "<end_of_turn>"
 _NEEDED: Final = (
     *("<start_function_call>", "<end_function_call>", "<escape>"),
     *(CALL_STOP, TEXT_STOP, "<start_of_turn>"),
