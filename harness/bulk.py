@@ -14,7 +14,7 @@ from harness.log_files import check_log_files
 from harness.options import Settings
 from harness.redaction import secrets
 from harness.run import verdicts
-from harness.run_log import RunLog, digests, header, read_log, record_of
+from harness.run_log import RunLog, header, read_log, record_of
 from harness.summary import row_of, summary_lines
 
 
@@ -39,7 +39,7 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
     baseline = read_log(settings.baseline) if settings.baseline else None
     hidden = secrets()
     details = details_of(backend)
-    first = header(settings, backend.label, backend.fingerprint, digests(specs), details)
+    first = header(settings, backend.label, backend.fingerprint, specs, details)
     log = RunLog(first, settings.run_log, settings.home, settings.replay_file)
     cases = [case for spec in specs for case in spec.in_split(settings.split)]
     records: dict[str, list[dict[str, Any]]] = {spec.name: [] for spec in specs}

@@ -18,7 +18,7 @@ from harness.options import OPTIONS, Settings, flag
 from harness.progress import Stream
 from harness.redaction import secrets
 from harness.run import judged, replies
-from harness.run_log import Record, RunLog, digests, header, read_log, record_of
+from harness.run_log import Record, RunLog, header, read_log, record_of
 from harness.summary import Row, case_text, miss_line, row_of, summary_lines
 
 _REPEATED: Final = ("model", "adapter", "split", "max_new_tokens", "device", "dtype")
@@ -103,9 +103,8 @@ class GateSession:
         selected = [selection.spec for selection in self._selections.values()]
         check_log_files(self.settings, selected)
         backend = self._asked()
-        specs = digests(selected)
         details = details_of(backend)
-        first = header(self.settings, backend.label, backend.fingerprint, specs, details)
+        first = header(self.settings, backend.label, backend.fingerprint, selected, details)
         asked, home = self.settings.run_log, self.settings.home
         self._log = RunLog(first, asked, home, self.settings.replay_file)
 

@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 from harness import __version__
-from harness.cases import AnyCall, Calls, Case, Expectation, NoCall, Outcome, Spec, Verdict
+from harness.cases import (
+    SPLITS,
+    AnyCall,
+    Calls,
+    Case,
+    Expectation,
+    NoCall,
+    Outcome,
+    Spec,
+    Verdict,
+)
 from harness.errors import UsageError
 from harness.gold import gold_calls
 from harness.json_values import shown
@@ -112,10 +122,10 @@ def header(
     settings: Settings,
     label: str,
     fingerprint: str,
-    specs: Mapping[str, str],
+    specs: Sequence[Spec],
     details: Mapping[str, str] | None = None,
 ) -> Record:
-    """The first line: what ran, with which settings, over which specs (name → digest).
+    """The first line: what ran, with which settings, over which specs.
 
     `details` say how the model runs: device and precision, where there is one.
     """
@@ -136,12 +146,36 @@ def header(
             "fingerprint": fingerprint,
             "generation": {**generation, **(details or {})},
             "versions": _versions(),
-            "specs": dict(specs),
+            "specs": digests(specs),
+            "policies": {spec.name: _policy(spec) for spec in specs},
             "options": options,
             "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
-        names=[option.name for option in OPTIONS],
+        names=[*(option.name for option in OPTIONS), *_written_names(specs)],
     )
+
+
+def _written_names(specs: Sequence[Spec]) -> Iterator[str]:
+    """What the authors of specs call things, and the words beside it in the header."""
+    for spec in specs:
+        yield spec.name
+        yield from spec.clauses
+        for key, value in _policy(spec).items():
+            yield key
+            yield from value if isinstance(value, dict | list) else ()
+
+
+def _policy(spec: Spec) -> Record:
+    """What a report has to know of a spec that may have changed, or be gone, by then."""
+    tools = {tool.name: None for case in spec.cases for tool in case.tools}
+    return {
+        "file": spec.path,
+        "description": spec.description,
+        "clauses": dict(spec.clauses),
+        "gate": {"pass_rate": spec.gate.pass_rate, "bound": spec.gate.bound},
+        "tools": list(tools),
+        "cases": {split: len(spec.in_split(split)) for split in SPLITS},
+    }
 
 
 def _versions() -> dict[str, str]:

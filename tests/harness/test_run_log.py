@@ -23,7 +23,7 @@ from harness.judging import judge, skipped
 from harness.loading import load_specs
 from harness.options import Settings, resolve
 from harness.run import verdicts
-from harness.run_log import RunLog, digests, header, read_log, record_of
+from harness.run_log import RunLog, header, read_log, record_of
 
 SPEC = """\
 spec: s
@@ -63,7 +63,7 @@ def of(folder: Path, **more: Any) -> Settings:
 
 def first(settings: Settings, *specs: Spec) -> dict[str, Any]:
     """A header."""
-    return header(settings, "a model", "abc", digests(specs))
+    return header(settings, "a model", "abc", specs)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
