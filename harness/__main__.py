@@ -49,7 +49,7 @@ def _broke(error: Exception) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness import commands, model_commands
+    from harness import commands, import_command, model_commands
 
     parser = argparse.ArgumentParser(
         prog="callgate", description="Gates on FunctionGemma's calls, from policies in YAML."
@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("case", metavar="CASE", help="SPEC::ID or PATH::ID")
     _add_options(show)
     show.set_defaults(command=commands.show)
+
+    import_command.add_import(sub)
 
     doctor = sub.add_parser("doctor", help="what would run where, and whether it is FunctionGemma")
     doctor.add_argument("paths", nargs="*", metavar="PATH", help="spec files for --exact")

@@ -20,7 +20,10 @@ from harness.summary import row_of, summary_lines
 
 @dataclass(frozen=True)
 class Judged:
-    """The records of all cases, the decisions of specs that had any, the summary for people."""
+    """The records of all cases, the decisions, the summary for people.
+
+    Specs without a case in the split have no decision; one whose data set gave no case at all has.
+    """
 
     records: tuple[dict[str, Any], ...]
     decisions: tuple[Decision, ...]
@@ -66,13 +69,14 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
         )
         for spec in specs
     ]
-    decisions = tuple(decision for decision in every_decision if decision.total)
+    without = {spec.name for spec in specs if spec.cases and not records[spec.name]}
+    decisions = tuple(decision for decision in every_decision if decision.spec not in without)
     every = [record for spec in specs for record in records[spec.name]]
     judged = sum(decision.tally.judged for decision in decisions)
     notes = footnotes(backend, specs, log, judged)
     if baseline and baseline.end is None:
         notes.insert(0, f"baseline {baseline.path}: that run did not finish")
     none = f"no case is {settings.split}"
-    rows = [row_of(decision, None if decision.total else none) for decision in every_decision]
+    rows = [row_of(one, none if one.spec in without else None) for one in every_decision]
     lines = summary_lines(backend.label, settings.split, rows, every, footer, notes)
     return Judged(tuple(every), decisions, tuple(lines))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +38,11 @@ Message = Mapping[str, Json]
 
 @dataclass(frozen=True)
 class FileSetting:
-    """What the file says for all its cases. `shares` holds the seed too."""
+    """What the file says for all its cases. `shares` holds the seed too.
+
+    `of_rows`: the cases are rows of a data set, and many of them declare the same tools. Unless
+    `checked`, those that expect calls which break their tools' schemas are kept as they are.
+    """
 
     spec: str
     notes: Notes
@@ -49,17 +55,23 @@ class FileSetting:
     rules: Rules
     target: Target
     fold: bool
-    subsets: dict[tuple[str, ...], Toolbox] = field(default_factory=dict)
+    subsets: dict[object, Toolbox] = field(default_factory=dict)
     room: Room = field(default_factory=Room)
+    of_rows: bool = False
+    checked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenCase:
-    """A case, where it stands in the file, and the tools it declares."""
+    """A case, where it stands in the file, and the tools it declares.
+
+    `notes` are those of the document that holds it: the spec file, or the row of a data set.
+    """
 
     case: Case
     path: Path
     toolbox: Toolbox
+    notes: Notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +162,9 @@ def _toolbox(
     if "tools" not in node:
         return setting.toolbox
     written = good["tools"]
-    names = tuple(written) if isinstance(written, list) and _all_texts(written) else None
-    if names in setting.subsets:
-        return setting.subsets[names]
+    same = _same_as(written, setting)
+    if same is not None and same in setting.subsets:
+        return setting.subsets[same]
     toolbox = read_tools(
         written,
         setting.notes,
@@ -164,9 +176,18 @@ def _toolbox(
     )
     if setting.target == "args_json":
         refuse_args(toolbox)
-    if names is not None and toolbox.whole:
-        setting.subsets[names] = toolbox
+    if same is not None and toolbox.whole:
+        setting.subsets[same] = toolbox
     return toolbox
+
+
+def _same_as(written: Json, setting: FileSetting) -> object:
+    """What equal `tools` of several cases have in common; None where each is read by itself."""
+    if not isinstance(written, list):
+        return None
+    if _all_texts(written):
+        return tuple(written)
+    return hashlib.sha256(json.dumps(written).encode()).digest() if setting.of_rows else None
 
 
 def _all_texts(values: list[Json]) -> bool:
@@ -242,7 +263,7 @@ class _Reading:
             reply=variant.reply,
             written=variant.expect,
         )
-        return WrittenCase(case, path, self.toolbox)
+        return WrittenCase(case, path, self.toolbox, setting.notes)
 
     def _messages(self, variant: Variant) -> tuple[Message, ...]:
         if variant.prompt is not None:
@@ -280,7 +301,8 @@ class _Reading:
     def expected(self, node: Json) -> _Expected | None:
         """The expectation and its gold, which must be writable as calls."""
         report = self._filled("expect")
-        setting = Setting(self.toolbox, self.setting.fold, self.setting.rules)
+        file = self.setting
+        setting = Setting(self.toolbox, file.fold, file.rules, checked=file.checked)
         expect = read_expectation(node, setting, report)
         if expect is None:
             return None

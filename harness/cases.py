@@ -250,9 +250,50 @@ class Gate:
     bound: Literal["point", "lower"] = "point"
 
 
+@dataclass(frozen=True, slots=True)
+class DroppedRows:
+    """Rows of a data set that became no case, for one reason; `first` is where the first one is."""
+
+    reason: str
+    count: int
+    first: Location
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRead:
+    """What became of the rows of a spec's data set.
+
+    `rows` counts those that were chosen: `cases` of them became cases, `left` are usable but
+    beyond the `head` of their split, and the rest are `dropped`. `lost` says what rows have and
+    their cases have not: a phrase, and of how many rows it is true. `hint` says what the rows
+    hold where none met `where`. `broken` counts the cases whose expected calls break their own
+    tools' schemas, for which no reply is blamed.
+    """
+
+    format: str
+    place: str
+    rows: int
+    cases: int
+    left: int = 0
+    dropped: tuple[DroppedRows, ...] = ()
+    lost: Mapping[str, int] = field(default_factory=dict)
+    hint: str = ""
+    broken: int = 0
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Reason → how many rows."""
+        return {one.reason: one.count for one in self.dropped}
+
+
 @dataclass(frozen=True)
 class Spec:
-    """One spec file, read and checked. `digest` covers the file and the tool lists it names."""
+    """One spec file, read and checked.
+
+    `digest` covers the file, the tool lists it names and the data it reads; `source` says what
+    became of the rows of its data set, None where it has none.
+    """
 
     name: str
     path: str
@@ -261,6 +302,7 @@ class Spec:
     gate: Gate = Gate()
     description: str = ""
     clauses: Mapping[str, str] = field(default_factory=dict)
+    source: RowsRead | None = None
 
     def in_split(self, split: str) -> tuple[Case, ...]:
         """The cases of `train`, `dev`, `test`, or of `all` of them."""
@@ -274,7 +316,8 @@ class Verdict:
     `tool_match` is the guide's tool accuracy: the first call's name is the first expected name,
     or no call where none is expected. `cer` is the character error rate of the first call block
     against `gold`, the gold block; both are None for a case without one. `schema_valid` is None
-    where no call was made. `note` says where a rule of `rules: bfcl` decided against good sense.
+    where no call was made. `note` says where a rule of `rules: bfcl` decided against good sense,
+    and where a data set's row expects a call that breaks its own tool's schema.
     """
 
     case: Case

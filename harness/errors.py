@@ -42,6 +42,8 @@ def _excerpt(source: str, column: int, width: int = 100) -> str:
 
 def printable(text: str) -> str:
     """The text with each control character as its escape: nothing that drives a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from harness.backends import Backend, backend_for, details_of
 from harness.cases import Case, Spec, Verdict
 from harness.errors import CallgateError
-from harness.footnotes import footnotes
+from harness.footnotes import footnotes, rows_text
 from harness.gating import Decision, decide
 from harness.log_files import check_log_files
 from harness.options import OPTIONS, Settings, flag
@@ -172,9 +172,14 @@ class GateSession:
         lines = [f"{decision.spec}: {reason}" for reason in decision.reasons]
         return "\n".join([*lines, *map(miss_line, misses)])
 
+    def nothing_text(self, spec: Spec) -> str:
+        """Why there is nothing to decide for a spec without a case."""
+        why = rows_text(spec.source) if spec.source else "it has no case"
+        return f"{spec.name}: nothing was judged: {why}"
+
     def case_text(self, case: Case) -> str:
         """A case in full, and the command that runs it again."""
-        again = ["pytest", f"{case.location.path}::{case.id}"]
+        again = ["pytest", f"{self._selections[case.spec].spec.path}::{case.id}"]
         for option in OPTIONS:
             origin = self.settings.origins.get(option.name, "default")
             if option.name in _REPEATED and origin not in ("default", "pyproject.toml"):
@@ -237,7 +242,7 @@ class GateSession:
         records = [r for _, r in self._reported.values() if r["spec"] == spec.name]
         total = self.selection(spec).total
         why = f"not asked: {len(records)} of {total}" if total else self._no_case
-        return row_of(self._decide(spec, records), why)
+        return row_of(self._decide(spec, records), why if spec.cases else None)
 
     @property
     def _no_case(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from harness.cases import (
     NO_GOLD,
@@ -23,6 +24,12 @@ from harness.functiongemma import (
     wrap_args_json,
     write_calls,
 )
+from harness.safe_regex import RegexTimeout
+from harness.schemas import UnusableSchema, tool_schema
+from harness.wording import cut
+
+_MOST: Final = 1000
+"""Problems of one gold call that are looked at."""
 
 
 def gold_calls(expect: Expectation, tools: Sequence[Tool]) -> tuple[Call, ...] | None:
@@ -41,6 +48,39 @@ def gold_calls(expect: Expectation, tools: Sequence[Tool]) -> tuple[Call, ...] |
         whole = tuple(call for call in calls if call is not None)
         return whole if len(whole) == len(calls) else None
     return gold_calls(expect.options[0], tools)
+
+
+def gold_faults(expect: Expectation, tools: Sequence[Tool]) -> dict[str, list[str]]:
+    """Tool → what is wrong with its gold calls by its own JSON Schema; {} where all is well.
+
+    A written spec has none, or it would have been refused; rows of data sets are kept.
+    """
+    declared = {tool.name: tool for tool in tools}
+    faults: dict[str, list[str]] = {}
+    for call in gold_calls(expect, tools) or ():
+        if call.name in declared and (found := _faults(declared[call.name], call)):
+            faults[call.name] = faults.get(call.name, []) + found
+    return faults
+
+
+def _faults(tool: Tool, call: Call) -> list[str]:
+    try:
+        return tool_schema(tool).problems(call.arguments, _MOST)
+    except (RegexTimeout, UnusableSchema) as error:
+        return [str(error)]
+
+
+def broken_gold(case: Case) -> str | None:
+    """Where the gold calls of a row break their tools' schemas: a sentence, else None.
+
+    `invalid_arguments` is then what else is wrong with a reply. Under `rules: bfcl` no call is
+    held against JSON Schema.
+    """
+    if case.rules == "bfcl":
+        return None
+    faults = gold_faults(case.expect, case.tools)
+    said = "; ".join(f"{tool}: {problem}" for tool, found in faults.items() for problem in found)
+    return cut(f"the expected call itself breaks its tool's schema: {said}", 400) if said else None
 
 
 def _gold_call(expected: ExpectedCall, tools: Sequence[Tool]) -> Call | None:

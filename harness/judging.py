@@ -39,10 +39,10 @@ from harness.functiongemma import (
     wrap_args_json,
     write_call,
 )
-from harness.gold import gold_calls
+from harness.gold import broken_gold, gold_calls, gold_faults
 from harness.json_values import NORMAL_FORM, equal, escaped, look_alike
 from harness.matchers import RegexTimeout, shown
-from harness.schemas import UnusableSchema, tool_schema
+from harness.schemas import MOST, UnusableSchema, tool_schema
 from harness.statistics import character_error_rate
 from harness.wording import call_text, calls_text, cut, opening
 
@@ -107,7 +107,7 @@ def _judge(case: Case, reply: Reply) -> Verdict:
         schema_valid=_schema_valid(case, made),
         gold=gold,
         cer=None if gold is None else character_error_rate(gold, first_block),
-        note=_quirk(case, made),
+        note=_note(case, made),
     )
 
 
@@ -235,12 +235,22 @@ def _arguments(case: Case, expect: Calls, made: _Made) -> Finding | None:
         return _bfcl_arguments(case, expect, made)
     tools = {tool.name: tool for tool in case.tools}
     for call in made.calls:
-        problems = tool_schema(tools[call.name]).problems(call.arguments)
+        problems = _invalid(case, expect, tools[call.name], call)
         if problems:
             return Finding(Miss.INVALID_ARGUMENTS, f"{call.name}: {'; '.join(problems)}")
     if case.compare == "tool":
         return None
     return _values(tools, expect.calls, made.calls)
+
+
+def _invalid(case: Case, expect: Calls, tool: Tool, call: Call) -> list[str]:
+    """What is wrong with a call by its tool's schema, less what is wrong with the gold likewise."""
+    schema = tool_schema(tool)
+    problems = schema.problems(call.arguments)
+    if problems and (of_gold := gold_faults(expect, case.tools).get(tool.name)):
+        every = schema.problems(call.arguments, MOST + len(of_gold))
+        problems = [problem for problem in every if problem not in of_gold][:MOST]
+    return problems
 
 
 def _bfcl_arguments(case: Case, expect: Calls, made: _Made) -> Finding | None:
@@ -372,10 +382,10 @@ def _schema_valid(case: Case, made: _Made) -> bool | None:
     return not any(tool_schema(tools[c.name]).problems(c.arguments) for c in made.calls)
 
 
-def _quirk(case: Case, made: _Made) -> str | None:
-    """Where BFCL's own rules decide against good sense."""
+def _note(case: Case, made: _Made) -> str | None:
+    """Where BFCL's own rules decide against good sense; where a row's gold breaks its schema."""
     if case.rules != "bfcl":
-        return None
+        return broken_gold(case)
     if isinstance(case.expect, NoCall) and not made.clean:
         return "BFCL counts a call that does not parse as no call"
     if isinstance(case.expect, Calls) and made.clean:

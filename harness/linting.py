@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from harness.case_reading import WrittenCase
 from harness.cases import (
@@ -22,6 +22,7 @@ from harness.cases import (
     Matcher,
     NoCall,
     OneOf,
+    RowsRead,
     Spec,
     Tool,
 )
@@ -32,10 +33,12 @@ from harness.json_values import folded, shown
 from harness.safe_regex import RegexTimeout
 from harness.schema_faults import unknown_keywords
 from harness.schemas import UnusableSchema
+from harness.sources.row_warnings import broken_golds, dropped_rows, lost_text, one_a_kind
 from harness.spec_nodes import COMMA, Notes, Path, dotted, left_by_comma
 from harness.statistics import least_cases
 from harness.template_losses import developer_losses, prompt_losses, template_losses
 from harness.tool_lists import Toolbox
+from harness.wording import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,36 @@ class _Spec:
 
     def about(self, one: WrittenCase, what: str, hint: str = "", *, code: str) -> Problem:
         """A warning about a case."""
-        return self.warning(one.path, f"case {one.case.id}", what, hint, code=code)
+        where = f"case {one.case.id}"
+        return one.notes.document.problem(one.path, where, what, hint, code=code)
+
+    def about_cases(self, what: str, hint: str, *, code: str) -> Problem:
+        """A warning about all of the cases together."""
+        key = "cases" if "cases" in self.notes.document.value else "source"
+        return self.warning((key,), key, what, hint, key=True, code=code)
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """The written cases; rows of a data set are none."""
+        written: list[dict[str, Any]] = self.notes.document.value.get("cases", [])
+        return written
 
 
 def lint(
     spec: Spec, written: Sequence[WrittenCase], toolbox: Toolbox, notes: Notes
 ) -> tuple[Problem, ...]:
-    """All warnings about a sound spec, by line; those of other files last."""
+    """All warnings about a sound spec, by line; those of other files last.
+
+    Of a data set's rows the first of each kind is shown, with the number of the others.
+    """
     whole = _Spec(spec, written, toolbox, notes)
-    found = dict.fromkeys(problem for check in _CHECKS for problem in check(whole))
+    found = list(dict.fromkeys(problem for check in _CHECKS for problem in check(whole)))
+    rows = {one.case.location.path for one in written if one.notes is not notes}
+    found = [one for one in found if one.location.path not in rows] + one_a_kind(
+        one for one in found if one.location.path in rows
+    )
+    if spec.source is not None:
+        found += [*dropped_rows(spec.source), *broken_golds(spec), *_about_rows(whole, spec.source)]
     here = spec.path
     return tuple(
         sorted(
@@ -71,6 +95,16 @@ def lint(
             key=lambda p: (p.location.path != here, p.location.line, p.location.column),
         )
     )
+
+
+def _about_rows(whole: _Spec, read: RowsRead) -> Iterator[Problem]:
+    """What is said of all rows of a data set together."""
+    if not read.cases:
+        what = f"no row of {read.place} became a case ({count(read.rows, 'row')} chosen)"
+        yield whole.warning(("source",), "source", what, read.hint, key=True, code="no-row")
+    if read.lost:
+        what = f"what the rows have and their cases have not: {lost_text(read)}"
+        yield whole.warning(("source",), "source", what, key=True, code="lost")
 
 
 def _repeated_prompts(whole: _Spec) -> Iterator[Problem]:
@@ -99,8 +133,9 @@ def _plain(text: str) -> str:
 
 
 def _repetition(whole: _Spec, one: WrittenCase, other: WrittenCase) -> Problem:
-    line = other.case.location.line
-    same = f"asks the same as case {other.case.id} on line {line}"
+    place = other.case.location
+    line = f"on line {place.line}" if place.path == one.case.location.path else f"at {place}"
+    same = f"asks the same as case {other.case.id} {line}"
     if _contradict(one.case, other.case):
         hint = "no model can meet both"
         return whole.about(one, f"{same} and expects something else", hint, code="contradiction")
@@ -137,16 +172,16 @@ def _one_sided(whole: _Spec) -> Iterator[Problem]:
     if () not in kinds:
         what = "no case expects `no_call`: a model that never holds back can pass them all"
         hint = "add prompts that no tool is for"
-        yield whole.warning(("cases",), "cases", what, hint, key=True, code="one-sided")
+        yield whole.about_cases(what, hint, code="one-sided")
     if kinds == {()}:
         what = "every case expects `no_call`: a model that never calls passes them all"
         hint = "add prompts that a tool is for"
-        yield whole.warning(("cases",), "cases", what, hint, key=True, code="one-sided")
+        yield whole.about_cases(what, hint, code="one-sided")
     elif len(kinds - {()}) == 1 and len(whole.toolbox.tools) > 1 and ("any_call",) not in kinds:
         names = " and ".join(next(iter(kinds - {()})))
         what = f"every case with a call expects {names}: a model that knows no other passes them"
         hint = "add prompts that the other tools are for"
-        yield whole.warning(("cases",), "cases", what, hint, key=True, code="one-sided")
+        yield whole.about_cases(what, hint, code="one-sided")
 
 
 def _untested_clauses(whole: _Spec) -> Iterator[Problem]:
@@ -227,14 +262,16 @@ def _developer_turns(whole: _Spec) -> Iterator[Problem]:
         if one.case.tools and text not in seen:
             seen.add(text)
             for what in developer_losses(text):
-                path = _developer_path(whole, one)
-                where = f"case {one.case.id}, developer" if path[0] == "cases" else "developer"
-                yield whole.warning(path, where, what.rstrip("."), code="developer")
+                path = _developer_path(one)
+                of_case = path[0] == "cases"
+                where = f"case {one.case.id}, developer" if of_case else "developer"
+                document = (one.notes if of_case else whole.notes).document
+                yield document.problem(path, where, what.rstrip("."), code="developer")
 
 
-def _developer_path(whole: _Spec, one: WrittenCase) -> Path:
+def _developer_path(one: WrittenCase) -> Path:
     """Where the developer turn of a case is written: in its messages, at the case, in the file."""
-    case = whole.notes.document.value["cases"][one.path[1]]
+    case = one.notes.document.value["cases"][one.path[1]]
     role = case["messages"][0]["role"] if "messages" in case else ""
     if role in ("developer", "system"):
         return (*one.path[:2], "messages", 0, "content")
@@ -289,7 +326,7 @@ def _gate_out_of_reach(whole: _Spec) -> Iterator[Problem]:
     cases = [case for case in spec.in_split("test") if case.skip is None]
     if not cases:
         what, hint = "there is no test case to judge", "the gate cannot pass on nothing"
-        yield whole.warning(("cases",), "cases", what, hint, key=True, code="nothing-to-judge")
+        yield whole.about_cases(what, hint, code="nothing-to-judge")
     if spec.gate.bound != "lower":
         return
     rate = spec.gate.pass_rate
@@ -313,7 +350,7 @@ def _tags_without_markers(whole: _Spec) -> Iterator[Problem]:
 
 
 def _unused_variables(whole: _Spec) -> Iterator[Problem]:
-    for place, node in enumerate(whole.notes.document.value["cases"]):
+    for place, node in enumerate(whole.nodes):
         if "each" in node:
             for path, name in unused_variables(node):
                 label = f"case {node['id']}" if "id" in node else f"case no. {place + 1}"
@@ -325,7 +362,7 @@ def _unused_variables(whole: _Spec) -> Iterator[Problem]:
 
 def _unfilled_variables(whole: _Spec) -> Iterator[Problem]:
     """`$(name)` in a case without `each`: the model is shown it as it stands."""
-    for place, node in enumerate(whole.notes.document.value["cases"]):
+    for place, node in enumerate(whole.nodes):
         if "each" not in node:
             for path, name in named_variables(node):
                 label = f"case {node['id']}" if "id" in node else f"case no. {place + 1}"

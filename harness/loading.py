@@ -1,8 +1,9 @@
 """Spec files → Specs, or all their problems at once, each with its line.
 
 What a file may hold is in `harness.spec_keys`; tools are read by `harness.tool_lists`, cases
-written out by `harness.expansion`, expectations read by `harness.expectations`, and warnings come
-from `harness.linting`. Data only: nothing in a spec file is ever run.
+written out by `harness.expansion`, expectations read by `harness.expectations`, data sets by
+`harness.sources`, and warnings come from `harness.linting`. Data only: nothing in a spec file is
+ever run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from harness.cases import DEVELOPER, SPLITS, Gate, Json, Location, Rules, Spec
 from harness.errors import Problem, SpecError, UsageError
 from harness.json_values import shown as value_text
 from harness.linting import lint
+from harness.sources.opening import format_defaults, read_source
+from harness.sources.reading import read_rows
 from harness.spec_keys import (
     AN_IDENTIFIER,
     FILE_KEYS,
@@ -178,24 +181,36 @@ def load_spec(file: Path, shown: str | None = None) -> LoadedSpec:
 def _load(file: Path, shown: str, *, warn: bool) -> LoadedSpec:
     try:
         content = read_bytes(file)
-        document = read_yaml_bytes(content, shown)
-    except SpecError as error:
-        return LoadedSpec(None, error.problems)
     except FileRefused as error:
         return LoadedSpec(None, (error.problem(shown),))
+    return read_spec(content, file, shown, warn=warn)[0]
+
+
+def read_spec(
+    content: bytes, file: Path, shown: str, *, warn: bool, checked: bool = False
+) -> tuple[LoadedSpec, list[WrittenCase]]:
+    """What becomes of the content of a file, and its cases with what they were read from.
+
+    The paths that it names are relative to the folder of `file`, which need not be there;
+    `checked`: the rows of its data set are held to what written cases are.
+    """
+    try:
+        document = read_yaml_bytes(content, shown)
+    except SpecError as error:
+        return LoadedSpec(None, error.problems), []
     notes = Notes(document)
     if not isinstance(document.value, Mapping):
         what = f"found {value_text(document.value)}, expected a mapping with `cases`"
-        return LoadedSpec(None, (document.problem((), "", what, code="spec"),))
+        return LoadedSpec(None, (document.problem((), "", what, code="spec"),)), []
     tool_files = _ToolFiles(file.parent)
-    spec, written, toolbox, cases = _read(file, shown, notes, tool_files)
+    spec, written, toolbox, cases = _read(file, shown, notes, tool_files, checked=checked)
     problems = dict.fromkeys(_by_line(notes.problems) + _by_line(tool_files.problems))
     if problems:
-        return LoadedSpec(None, tuple(problems), cases=cases or None)
+        return LoadedSpec(None, tuple(problems), cases=cases or None), []
     digest = hashlib.sha256(b"\n".join([content, *tool_files.contents])).hexdigest()[:16]
     spec = replace(spec, digest=digest)
     warnings = lint(spec, written, toolbox, notes) if warn else ()
-    return LoadedSpec(spec, (), warnings, cases)
+    return LoadedSpec(spec, (), warnings, cases), written
 
 
 def _by_line(problems: Iterable[Problem]) -> list[Problem]:
@@ -203,17 +218,26 @@ def _by_line(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _read(
-    file: Path, shown: str, notes: Notes, tool_files: _ToolFiles
+    file: Path, shown: str, notes: Notes, tool_files: _ToolFiles, *, checked: bool
 ) -> tuple[Spec, list[WrittenCase], Toolbox, int]:
     """The spec as far as it is sound, its cases with their places, its tools; cases in all."""
     report = notes.report((), "")
     good = fields(notes.document.value, FILE_KEYS, report, "a mapping with `tools` and `cases`")
-    setting = _setting(good, file, notes, tool_files)
-    if "cases" not in notes.document.value:
+    setting = _setting({**format_defaults(good.get("source")), **good}, file, notes, tool_files)
+    if not {"cases", "source"} & notes.document.value.keys():
         report((), "there are no `cases`", "add at least one")
     read = [read_case(node, place, setting) for place, node in enumerate(good.get("cases", ()))]
     written = [case for cases in read for case in cases]
     _unique_ids(written, notes)
+    rows = None
+    if "source" in good:
+        source = read_source(good["source"], notes, file.parent)
+        if source is not None and not notes.problems + tool_files.problems:
+            tool_files.contents.append(source.identity.encode())
+            ids = {one.case.id for one in written}
+            rows = read_rows(source, setting, ids, checked=checked)
+    if rows is not None:
+        written += rows.written
     spec = Spec(
         name=setting.spec,
         path=shown,
@@ -222,8 +246,10 @@ def _read(
         gate=_gate(good.get("gate", {}), notes),
         description=good.get("description", ""),
         clauses=setting.clauses,
+        source=rows.found if rows else None,
     )
-    return spec, written, setting.toolbox, sum(max(len(cases), 1) for cases in read)
+    count = sum(max(len(cases), 1) for cases in read) + (len(rows.written) if rows else 0)
+    return spec, written, setting.toolbox, count
 
 
 def _gate(node: Json, notes: Notes) -> Gate:
@@ -310,7 +336,7 @@ def _hint(one: WrittenCase, other: WrittenCase) -> str:
 
 
 class _ToolFiles:
-    """The files with tool lists that a spec names, each read once."""
+    """The files with tool lists that a spec names, each read once; `contents` of all its files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from harness.errors import CallgateError, SpecError, printable
 from harness.options import OPTIONS, flag
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _gates(config: pytest.Config) -> GateSession:
     """The run's state; made when the first spec is collected."""
     if _session_key not in config.stash:
-        from harness.errors import CallgateError
         from harness.gate_session import GateSession
         from harness.options import Settings, resolve, start_of
 
@@ -73,8 +73,6 @@ def _usage_error(error: Exception) -> pytest.UsageError:
 
 def _safe(text: str) -> str:
     """Lines of text, without anything that drives a terminal."""
-    from harness.errors import printable
-
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -115,7 +113,6 @@ class SpecFile(pytest.File):
 
         A file that several names lead to is read under the first alone.
         """
-        from harness.errors import SpecError
         from harness.loading import load_specs
 
         known, real = self.config.stash.setdefault(_files_key, {}), os.path.realpath(self.path)
@@ -173,20 +170,21 @@ class CaseItem(_Item):
                 self.add_marker(tag)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """The case's line in the YAML file."""
-        return self.path, self.case.location.line - 1, self.case.ref
+        """The case's line in the YAML file; of a data set's row the file's first."""
+        place = self.case.location
+        line = place.line if place.path == self.spec.path else 1
+        return self.path, line - 1, self.case.ref
 
     def setup(self) -> None:
         """Get the verdict; a skip and an error end here."""
-        from harness.errors import CallgateError
+        from harness.properties import case_properties, verdict_properties
 
+        self.user_properties += case_properties(self.case)
         try:
             record = self.found = self.gates.record(self.case)
         except CallgateError as error:
             raise Broken(_safe(str(error))) from None
-        self.user_properties += [
-            (name, record[name]) for name in ("miss", "clause", "location") if record[name]
-        ]
+        self.user_properties += verdict_properties(record)
         if record["outcome"] == "skip":
             pytest.skip(_safe(record["reason"]))
         if record["outcome"] == "error":
@@ -217,10 +215,13 @@ class GateItem(_Item):
 
     def setup(self) -> None:
         """Decide, or say why there is nothing to decide."""
-        from harness.errors import CallgateError
+        from harness.properties import decision_properties, gate_properties
         from harness.summary import row_of
 
         selection = self.gates.selection(self.spec)
+        self.user_properties += gate_properties(self.spec, self.gates.settings.split)
+        if not self.spec.cases:  # its data set gave none
+            raise Broken(_safe(self.gates.nothing_text(self.spec)))
         if not selection.total:
             pytest.skip(f"{self.spec.name}: no case of split {self.gates.settings.split}")
         if not selection.gated:
@@ -230,7 +231,9 @@ class GateItem(_Item):
             self.decision = self.gates.decide(self.spec)
         except CallgateError as error:
             raise Broken(_safe(str(error))) from None
-        self.found = {"gate": asdict(row_of(self.decision))}
+        row = row_of(self.decision)
+        self.found = {"gate": asdict(row)}
+        self.user_properties += decision_properties(row)
         if self.decision.broken:
             raise Broken(self.gates.gate_text(self.spec, self.decision))
 
@@ -299,8 +302,6 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 def _start(config: pytest.Config) -> None:
-    from harness.errors import CallgateError
-
     try:
         _gates(config).start()
     except CallgateError as error:
@@ -319,7 +320,6 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
             selected.setdefault(file, set()).add(name)
     if not selected or _session_key in config.stash:
         return
-    from harness.errors import SpecError
     from harness.loading import load_specs
 
     gates = _gates(config)

@@ -175,7 +175,17 @@ def _policy(spec: Spec) -> Record:
         "gate": {"pass_rate": spec.gate.pass_rate, "bound": spec.gate.bound},
         "tools": list(tools),
         "cases": {split: len(spec.in_split(split)) for split in SPLITS},
+        **_rows(spec),
     }
+
+
+def _rows(spec: Spec) -> Record:
+    """Where the rows of a data set came from, and how many were dropped for which reason."""
+    read = spec.source
+    if read is None:
+        return {}
+    counts = {"rows": read.rows, "cases": read.cases, "left": read.left, "broken": read.broken}
+    return {"source": {"format": read.format, "place": read.place, **counts}, "drops": read.drops}
 
 
 def _versions() -> dict[str, str]:

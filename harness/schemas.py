@@ -57,15 +57,15 @@ class ToolSchema:
     declared: tuple[str, ...]
     _validator: Validator = field(repr=False, compare=False)
 
-    def problems(self, arguments: Mapping[str, Json]) -> list[str]:
-        """What is wrong with the arguments of a call: the first five sentences, or none.
+    def problems(self, arguments: Mapping[str, Json], most: int = MOST) -> list[str]:
+        """What is wrong with the arguments of a call: the first `most` sentences, or none.
 
         Raises RegexTimeout, and UnusableSchema for a schema that has errors itself.
         """
         found_problems = []
         for path, phrase, error in _phrases(self._validator, dict(arguments)):
             found_problems.append(self._sentence(path, phrase, error.validator))
-            if len(found_problems) == MOST:
+            if len(found_problems) == most:
                 break
         return found_problems
 

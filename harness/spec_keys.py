@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.cases import DEVELOPER, SPLITS, Json
+from harness.sources import FORMATS
 
 IDENTIFIER: Final = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 LONGEST_ID: Final = 200
@@ -116,6 +117,12 @@ FILE_KEYS: Final[Table] = {
         "the group).",
         "a mapping of `train`, `dev`, `test` to shares that sum to 1, and `seed`",
         _ref("split"),
+    ),
+    "source": Key(
+        "Cases read from a data set, besides `cases`.",
+        "a mapping with `format`, and `path` or `hub`",
+        _ref("source"),
+        "source: {format: openai, path: rows.jsonl}",
     ),
     "cases": Key(
         "The cases.",
@@ -230,6 +237,54 @@ SPLIT_KEYS: Final[Table] = {
         for name in SPLITS
     },
     "seed": Key("Another seed, another split; default 0.", "a whole number", {"type": "integer"}),
+}
+
+ROW_COUNT: Final = Key(
+    "A number of rows.", "a whole number from 0", {"type": "integer", "minimum": 0}
+)
+
+SOURCE_KEYS: Final[Table] = {
+    "format": Key(
+        "How the rows are written.",
+        "one of " + ", ".join(f"`{name}`" for name in FORMATS),
+        _choice(*FORMATS),
+    ),
+    "path": Key("The data file, relative to the spec file.", "the path of a file", _FILLED),
+    "hub": Key("A data set of the Hugging Face Hub.", "an id: `OWNER/NAME`", _FILLED),
+    "revision": Key(
+        "For `hub`: a branch, a tag or a commit; default `main`.", "a text (quote it)", _FILLED
+    ),
+    "hub_split": Key("For `hub`: the split to read; default `train`.", "a text", _FILLED),
+    "where": Key(
+        "Only rows whose fields hold these values: field (dots lead inside) to a value, or to a "
+        "list of values.",
+        "a mapping of fields to values",
+        {"type": "object", "minProperties": 1},
+        "where: {metadata: eval}",
+    ),
+    "shuffle": Key(
+        "A seed: the rows in the order in which `datasets` shuffles them with it.",
+        "a whole number from 0",
+        {"type": "integer", "minimum": 0},
+    ),
+    "limit": Key(
+        "At most so many rows, the first ones.",
+        "a whole number from 1",
+        {"type": "integer", "minimum": 1},
+    ),
+    "take": Key(
+        "Splits by position: the first so many rows to the first split named, the next to the "
+        "next; the others are not read.",
+        "a mapping of splits to numbers of rows",
+        _ref("row_counts"),
+        "take: {train: 2700, test: 300}",
+    ),
+    "head": Key(
+        "At most so many cases of a split, the first usable ones.",
+        "a mapping of splits to numbers of cases",
+        _ref("row_counts"),
+        "head: {test: 50}",
+    ),
 }
 
 MESSAGE_KEYS: Final[Table] = {

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.cases import Json
+from harness.cases import SPLITS, Json
 from harness.matchers import OPERATORS
 from harness.spec_keys import (
     CASE_KEYS,
@@ -20,6 +20,8 @@ from harness.spec_keys import (
     MADE_CALL_KEYS,
     MESSAGE_KEYS,
     RESERVED,
+    ROW_COUNT,
+    SOURCE_KEYS,
     SPLIT_KEYS,
     TOOL_KEYS,
     Key,
@@ -37,7 +39,8 @@ _PATH: Final = {"type": "string", "pattern": "\\S"}
 
 def spec_schema() -> Schema:
     """The schema, as plain data."""
-    schema = _mapping(FILE_KEYS, required=["cases"])
+    either = [{"required": ["cases"]}, {"required": ["source"]}]
+    schema = {**_mapping(FILE_KEYS), "anyOf": either}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A callgate spec",
@@ -49,6 +52,8 @@ def spec_schema() -> Schema:
             "tool": _tool(),
             "gate": _mapping(GATE_KEYS),
             "split": _mapping(SPLIT_KEYS),
+            "source": _source(),
+            "row_counts": _row_counts(),
             "case": _case(),
             "message": _mapping(MESSAGE_KEYS, required=["role"]),
             "made_call": _wrapped(_mapping(MADE_CALL_KEYS, required=["name"])),
@@ -89,6 +94,19 @@ def _wrapped(schema: Schema) -> Schema:
 
 def _tool_or_name() -> Schema:
     return {"anyOf": [{"$ref": "#/$defs/tool"}, TOOL_KEYS["name"].schema]}
+
+
+def _source() -> Schema:
+    places = [{"required": [name]} for name in ("path", "hub")]
+    only_hub = {name: ["hub"] for name in ("revision", "hub_split")}
+    schema = _mapping(SOURCE_KEYS, required=["format"])
+    return {**schema, "oneOf": places, "dependentRequired": only_hub}
+
+
+def _row_counts() -> Schema:
+    """Splits to numbers of rows."""
+    counts = {"enum": list(SPLITS)}
+    return {"type": "object", "propertyNames": counts, "additionalProperties": ROW_COUNT.schema}
 
 
 def _case() -> Schema:

@@ -50,7 +50,10 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Expected against called tools: `counts[i][j]` cases expected `rows[i]`, got `columns[j]`."""
+    """Expected against called tools: `counts[i][j]` cases expected `rows[i]`, got `columns[j]`.
+
+    Of more than 40 names the rarest stand together as "(other tools)".
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -92,6 +95,7 @@ class Comparison:
     `difference` is the rate after less the rate before, `low` to `high` its 95 % interval, `p` the
     exact two-sided McNemar test's. `enough` is how many cases would show a difference of this
     size, None where there is none or it is shown already. `words` says all of it in a sentence.
+    `passed_before` and `passed_after` are of the `n`.
     """
 
     n: int
@@ -105,6 +109,8 @@ class Comparison:
     trend: Trend
     enough: int | None
     words: str
+    passed_before: int = 0
+    passed_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

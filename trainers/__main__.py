@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tune(given: argparse.Namespace) -> int:
     from harness.loading import find_spec_files, load_specs
+    from harness.log_files import check_log_files
+    from harness.run_log import read_log
     from trainers.run_folder import RunFolder, new_folder
 
     root = Path(given.out)
@@ -97,12 +99,14 @@ def _tune(given: argparse.Namespace) -> int:
     files = find_spec_files(given.paths)
     guarded = find_spec_files(given.guard) if given.guard else []
     specs = load_specs([*files, *(file for file in guarded if file not in files)])
+    check_log_files(gate, specs)
+    baseline = read_log(gate.baseline).passed if gate.baseline else frozenset()
     folder = RunFolder(root) if given.resume else new_folder(root)
     from trainers.data import Order
     from trainers.seeds import tune_seeds
 
     mine, others = specs[: len(files)], specs[len(files) :]
-    order = Order(tuple(mine), tuple(others), gate, tuning, folder)
+    order = Order(tuple(mine), tuple(others), gate, tuning, folder, baseline)
     return tune_seeds(order, given.push_to_hub)
 
 

@@ -26,13 +26,17 @@ from trainers.telling import Teller
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be tuned: the specs, the specs to guard, the settings, and where it all goes."""
+    """What is to be tuned: the specs, the specs to guard, the settings, and where it all goes.
+
+    `baseline` holds the cases that passed in the run log that `--baseline` names.
+    """
 
     specs: tuple[Spec, ...]
     guard: tuple[Spec, ...]
     gate: Settings
     tuning: Tuning
     folder: RunFolder
+    baseline: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import comb
 from typing import Any, Final
 
@@ -26,16 +26,21 @@ def sign_test(lost: int, won: int) -> float:
 
 
 def harmed(
-    specs: Sequence[Spec], before: Sequence[Record], after: Sequence[Record], settings: Settings
+    specs: Sequence[Spec],
+    before: Sequence[Record],
+    after: Sequence[Record],
+    settings: Settings,
+    baseline: Collection[str] = (),
 ) -> list[str]:
     """Why the guarded specs are worse than before; empty where they are not.
 
     Worse: a gate that held on test holds no more, or more cases were lost than chance explains.
     """
-    held = {d.spec for d in stand(specs, before, "test", settings).decisions if d.met}
+    was = stand(specs, before, "test", settings, baseline)
+    held = {decision.spec for decision in was.decisions if decision.met}
     reasons = [
         f"guard {decision.spec}: its gate held before, and no more: {'; '.join(decision.reasons)}"
-        for decision in stand(specs, after, "test", settings).decisions
+        for decision in stand(specs, after, "test", settings, baseline).decisions
         if decision.spec in held and not decision.met
     ]
     for spec in specs:

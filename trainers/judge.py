@@ -6,7 +6,7 @@ Nothing here judges: replies come from `harness.backends.transformers`, verdicts
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ class TrainedModel:
     """Weights in training as a back end: a model of the gate's precision that they are put into.
 
     They are rounded as they will be when saved, so that a round is judged as its model will be.
+    Drafts are read ahead, as the gate does it: replies are the same, and sooner there.
     """
 
     encoder: Encoder
@@ -73,6 +74,11 @@ class TrainedModel:
     settings: Settings
     label: str = "the model in training"
     fingerprint: str = "in training"
+
+    @property
+    def takes_drafts(self) -> bool:
+        """Whether the gold replies are worth sending along."""
+        return not self.settings.no_drafts
 
     def take(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Put weights in, by the names that the model has for them."""
@@ -95,10 +101,16 @@ class TrainedModel:
 
 
 def stand(
-    specs: Sequence[Spec], records: Sequence[Record], split: str, settings: Settings
+    specs: Sequence[Spec],
+    records: Sequence[Record],
+    split: str,
+    settings: Settings,
+    baseline: Collection[str] = (),
 ) -> Standing:
-    """The gates' decisions over the records of one split, as the gate itself would take them."""
-    baseline = read_log(settings.baseline).passed if settings.baseline else frozenset()
+    """The gates' decisions over the records of one split, as the gate itself would take them.
+
+    `baseline` holds the cases that passed before; on test alone a miss of theirs is a regression.
+    """
     mine: dict[str, list[Record]] = {spec.name: [] for spec in specs}
     for record in records:
         if record["split"] == split:

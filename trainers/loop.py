@@ -20,6 +20,7 @@ from harness.options import Settings
 from harness.placement import Placement
 from harness.run_log import digests
 from harness.wording import shown_path
+from reports.documents import documents_told
 from trainers.data import Data, Order, prepare
 from trainers.examples import check_tokens
 from trainers.guard import harmed
@@ -92,7 +93,10 @@ def tune(order: Order, teller: Teller) -> Outcome:
     _begin(order, data, backend)
     before = _judged(order, data.division.specs, order.gate, "before", teller)
     _judged(order, guarded(order.guard), order.gate, "guard-before", teller)
-    standing = [stand(data.division.specs, before, split, order.gate) for split in ("test", "dev")]
+    standing = [
+        stand(data.division.specs, before, split, order.gate, order.baseline)
+        for split in ("test", "dev")
+    ]
     teller.say(f"before: test {rate_text(standing[0])}, dev {rate_text(standing[1])}")
     met = _already_met(order.tuning, standing[0], _dev_rule(order, data, before))
     if met:
@@ -320,18 +324,18 @@ def _conclude(
     order: Order, data: Data, before: Sequence[Record], *, trained: bool, teller: Teller
 ) -> Outcome:
     """Load the saved model again, judge it as the gate will, decide, and tell."""
-    folder, specs = order.folder, data.division.specs
+    folder, specs, baseline = order.folder, data.division.specs, order.baseline
     gate = replace(order.gate, model=str(folder.model), adapter=None)
     after = _judged(order, specs, gate, "after", teller)
     guard_after = _judged(order, guarded(order.guard), gate, "guard-after", teller)
     guard_before = logged(folder.log("guard-before")) or ()
     outcome = Outcome(
-        stand(specs, before, "test", gate),
-        stand(specs, after, "test", gate),
+        stand(specs, before, "test", gate, baseline),
+        stand(specs, after, "test", gate, baseline),
         stand(specs, before, "dev", gate),
         stand(specs, after, "dev", gate),
         trained,
-        tuple(harmed(order.guard, guard_before, guard_after, gate)),
+        tuple(harmed(order.guard, guard_before, guard_after, gate, baseline)),
     )
     shutil.rmtree(folder.state, ignore_errors=True)
     columns = [("dev before", outcome.dev_before), ("dev after", outcome.dev_after)]
@@ -340,4 +344,5 @@ def _conclude(
     teller.say("", *table(columns), "")
     teller.say(*reasons(outcome.after.decisions), *outcome.harm)
     teller.say(f"model: {shown_path(folder.model)}; logs and history: {shown_path(folder.root)}")
+    teller.say(*documents_told(folder.root))
     return outcome

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.summary import percent
+from reports.documents import documents_told
 from trainers.data import Order
 from trainers.loop import Outcome, tune
 from trainers.run_folder import RunFolder, write_atomically
@@ -30,6 +31,7 @@ def tune_seeds(order: Order, repository: str | None) -> int:
         lines = spread(outcomes)
         write_atomically(order.folder.root / "seeds.txt", "\n".join(lines) + "\n")
         Teller().say("", *lines)
+        Teller().say(*documents_told(order.folder.root))  # once more: now they show every seed
     outcome = outcomes[0][1]
     if repository is not None:
         from trainers.publish import publish

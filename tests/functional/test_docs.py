@@ -254,15 +254,6 @@ def test_every_tox_environment_named_is_there(page: Path) -> None:
     assert set(re.findall(r"tox -e (\w+)", page.read_text(encoding="utf-8"))) <= set(known)
 
 
-@pytest.mark.slow
-def test_the_demo_tells_its_story(tmp_path: Path) -> None:
-    """docs/demo.sh ends well where the first gate is red and the second green."""
-    prepare(tmp_path)
-    shutil.copy(ROOT / "docs" / "demo.sh", tmp_path / "docs")
-    code, output = shell("bash docs/demo.sh", tmp_path)
-    assert code == 0, output
-
-
 def updated(page: str) -> str:
     """The document with true outputs; blocks that cannot run stay, and are named."""
     with tempfile.TemporaryDirectory() as name:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -80,34 +79,6 @@ def test_without_a_terminal_reporter(desk: Any) -> None:
     ran = desk.pytest(*QUIET, "-p", "no:terminal", "--gate-run-log", "silent.jsonl")
     assert (ran.code, ran.out) == (1, "")
     assert [line["kind"] for line in desk.log("silent.jsonl")] == ["run", *["verdict"] * 4, "end"]
-
-
-def test_junit_files_hold_miss_clause_and_location(desk: Any) -> None:
-    """Each case has its properties; a forgiven miss is skipped as xfail, the gate a failure."""
-    desk.pytest(*QUIET, "--junitxml", "junit.xml")
-    cases = ElementTree.parse(desk.root / "junit.xml").getroot().iter("testcase")
-    found = {
-        case.attrib["name"]: {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
-        | {child.tag: child.attrib["message"] for child in case if "message" in child.attrib}
-        for case in cases
-    }
-    place = "specs/desk.spec.yaml"
-    assert found == {
-        "a": {"location": f"{place}:9"},
-        "b": {"location": f"{place}:10", "clause": "rooms"},
-        "c": {
-            "location": f"{place}:11",
-            "miss": "wrong_tool",
-            "skipped": "wrong_tool: expected find, got book",
-        },
-        "d": {
-            "location": f"{place}:12",
-            "miss": "no_call",
-            "clause": "rooms",
-            "skipped": "no_call: expected book, got text: 'Which room?'",
-        },
-        "gate": {"failure": "\n".join(GATE)},
-    }
 
 
 @pytest.fixture(scope="module")

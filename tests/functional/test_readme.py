@@ -16,22 +16,24 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("\n## Quick start\n")[2].partition("\n## ")[0]
 STORY, TESTS = re.findall(r"^```bash\n(.*?)^```$", SECTION, re.M | re.S)[:2]
+DEMO = (ROOT / "docs" / "demo.sh").read_text(encoding="utf-8")
 BEFORE, AFTER = "guide-before.jsonl", "guide-after.jsonl"
 
 
-def tell(story: str, folder: Path) -> int:
-    """Run the first block without its set-up, as `bash -ec` in a clone; gives the exit code."""
-    shutil.copytree(ROOT / "specs", folder / "specs")
-    shutil.copytree(ROOT / "docs" / "replies", folder / "docs" / "replies")
-    lines = [line for line in story.splitlines() if "-m venv" not in line and "/pip " not in line]
-    commands = "\n".join(lines).replace(".venv/bin/", "")
+def tell(story: str, folder: Path) -> tuple[int, str]:
+    """Run the demo's script in a copy of what it reads: exit code and output."""
+    for name in ("specs", "docs/replies", "trainers/settings"):
+        shutil.copytree(ROOT / name, folder / name)
+    script = folder / "docs" / "demo.sh"
+    script.write_text(story, encoding="utf-8")
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environ = {"PATH": tools, "HOME": str(folder), "LANG": "C.UTF-8"}
+    environ = {"PATH": tools, "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "80"}
     done = subprocess.run(
-        ["bash", "-ec", commands], cwd=folder, env=environ, stdin=subprocess.DEVNULL, timeout=300,
-        capture_output=True, check=False,
+        ["bash", str(script), "--max-epochs", "1"], cwd=folder, env=environ, timeout=600,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False,
     )  # fmt: skip
-    return done.returncode
+    return done.returncode, done.stdout
 
 
 @pytest.mark.parametrize("block", [STORY, TESTS], ids=["story", "tests"])
@@ -41,9 +43,12 @@ def test_each_block_sets_itself_up(block: str) -> None:
     assert block.startswith("python3 -m venv .venv\n.venv/bin/pip install -q -c constraints.txt ")
 
 
-def test_the_story_installs_the_gate_alone() -> None:
-    """The first block installs no extras, so neither torch nor transformers."""
-    assert re.findall(r"pip install (.*)", STORY) == ["-q -c constraints.txt ."]
+def test_the_first_block_runs_the_demo() -> None:
+    """A new user's first command is the demo, which is docs/demo.sh."""
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    assert STORY.splitlines()[-1] == ".venv/bin/tox -e demo"
+    assert tox["testenv:demo"]["commands"] == "bash docs/demo.sh {posargs}"
 
 
 def test_the_second_block_runs_the_default_list_of_tox() -> None:
@@ -55,9 +60,15 @@ def test_the_second_block_runs_the_default_list_of_tox() -> None:
 
 
 @pytest.mark.slow
-def test_the_story_ends_well(tmp_path: Path) -> None:
-    """A red gate before tuning and a green one after it: exit 0."""
-    assert tell(STORY, tmp_path) == 0
+def test_the_demo_ends_with_two_reports(tmp_path: Path) -> None:
+    """Red, green, mini tuned and gated alike, and both pages are there."""
+    code, output = tell(DEMO, tmp_path)
+    assert code == 0, output
+    pages = [tmp_path / "runs" / "demo" / name / "report.html" for name in ("guide", "mini")]
+    assert all(page.read_text(encoding="utf-8").startswith("<!doctype html>") for page in pages)
+    assert output.endswith("".join(f"{page.relative_to(tmp_path)}{rest}" for page, rest in zip(
+        pages, ("   the guide's model before and after\n",
+                "    mini before and after, with its training\n"), strict=True)))  # fmt: skip
 
 
 @pytest.mark.slow
@@ -67,5 +78,7 @@ def test_the_story_ends_well(tmp_path: Path) -> None:
     ids=["green-before", "red-after", "nothing-before", "nothing-after"],
 )
 def test_a_story_that_goes_otherwise_fails(file: str, instead: str, tmp_path: Path) -> None:
-    """A first gate that is not red, or a second that is not green, fails the block."""
-    assert tell(STORY.replace(file, instead), tmp_path) != 0
+    """A first gate that is not red, or a second that is not green, ends the demo there."""
+    code, output = tell(DEMO.replace(file, instead), tmp_path)
+    assert code != 0
+    assert "4. The same policy on mini" not in output

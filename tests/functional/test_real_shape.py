@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +61,19 @@ tools:
 cases:
   - {id: one, prompt: Where is the plan?, expect: find}
   - {id: two, prompt: Tell me a joke about the plan of the building., expect: no_call}
+"""
+
+TUNED = """\
+spec: shape
+compare: tool
+tools:
+  - {name: find, parameters: {query: {type: string}}}
+cases:
+  - {id: one, prompt: Where is the plan?, expect: {find: {query: plan}}, split: train}
+  - {id: two, prompt: Who keeps the keys?, expect: {find: {query: keys}}, split: train}
+  - {id: three, prompt: Tell me a joke., expect: no_call, split: train}
+  - {id: four, prompt: Sing a song of sixpence., expect: no_call, split: train}
+  - {id: five, prompt: When does the shop in the hall open?, expect: find}
 """
 
 
@@ -171,3 +187,35 @@ def test_the_real_shape_is_examined_asked_and_kept(
     assert [line["cached"] for line in kept] == [True, True]
     replies = [{line["case"]: line["reply"] for line in log} for log in (verdicts, kept)]
     assert replies[0] == replies[1]
+
+
+def test_the_real_shape_is_tuned_in_eight_gigabytes(checkpoint: Path, project: Any) -> None:
+    """Two steps of training, the weights saved, loaded again and judged: under 8 GB at most."""
+    project.settings(device="cpu", max_new_tokens=4)
+    project.write("specs/shape.spec.yaml", TUNED)
+    options = ["--model", str(checkpoint), "--epochs", "1", "--batch-size", "2"]
+    code, peak = watched(project, "-m", "trainers", "specs", "--out", "runs/shape", *options)
+
+    told = (project.root / "told.txt").read_text(encoding="utf-8")
+    assert code == 1, told
+    assert peak < 8e9
+    history = project.log("runs/shape/history.jsonl")
+    steps = [line for line in history if line["kind"] == "step"]
+    assert [step["step"] for step in steps] == [1, 2]
+    assert all(step["loss"] > 0 for step in steps)
+    first, *verdicts, end = project.log("runs/shape/after.jsonl")
+    assert first["model"].endswith("runs/shape/model")
+    assert [line["outcome"] for line in verdicts] == ["fail"]
+    assert end["kind"] == "end"
+
+
+def watched(project: Any, *args: str) -> tuple[int, int]:
+    """Run python in the project, what it tells in `told.txt`: exit code, most bytes of memory."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CALLGATE", "PYTEST"))}
+    with (project.root / "told.txt").open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, *args], cwd=project.root, env=environ, stdout=told, stderr=told
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * 1024

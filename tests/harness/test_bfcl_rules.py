@@ -29,12 +29,12 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 def judged() -> list[Judged]:
     """Each official verdict beside our own finding."""
     tools, answers = {}, {}
-    for path in DATA.glob("BFCL_v4_*.json"):
-        for row in rows(path):
+    for path in DATA.glob("possible_answer/BFCL_v4_*.json"):
+        for row in rows(DATA / path.name):
             tools[row["id"]] = [
                 Tool(one["name"], one["description"], one["parameters"]) for one in row["function"]
             ]
-        for row in rows(DATA / "possible_answer" / path.name):
+        for row in rows(path):
             answers[row["id"]] = [
                 ExpectedCall(name, answers_from_bfcl(possible))
                 for truth in row["ground_truth"]

@@ -112,6 +112,20 @@ def test_a_required_argument_is_expected() -> None:
     assert read({"search": {"query": {"$any": True}}})[1] == []
 
 
+def test_what_rows_of_data_sets_expect() -> None:
+    """Unchecked, whole calls may break their schema; not ones with open values, or of no tool."""
+    rows = Setting(BOX, checked=False)
+    for node in ({"search": {}}, {"search": {"query": 5, "lmit": 1}}, {"clock": {"at": None}}):
+        assert read(node, rows)[1] == []
+        assert read(node)[1] != []
+    for node in (
+        {"search": {"limit": {"$any": True}}},
+        {"serch": {}},
+        {"search": {"query": {"$a": 1}}},
+    ):
+        assert read(node, rows)[1] == read(node)[1] != []
+
+
 def test_bfcl_answers_are_not_held_against_the_schema() -> None:
     """Under `rules: bfcl` only the names of arguments are checked."""
     bfcl = Setting(BOX, rules="bfcl")

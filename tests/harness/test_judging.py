@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -637,3 +638,159 @@ def test_spellings_that_look_the_same_are_told_apart(verdict: Judge) -> None:
         r"got 'cafe\u0301', which is not declared "
         r"(declared is caf\xe9: they differ only in Unicode normal form)"
     )
+
+
+# Rows of data sets whose gold breaks its own tool's schema
+
+GIVE = {
+    "type": "object",
+    "properties": {
+        "who": {"type": "string"},
+        "count": {"type": "integer"},
+        "place": {"type": "object", "properties": {"row": {"type": "integer"}}},
+        **{f"x{n}": {"type": "string"} for n in range(7)},
+    },
+    "required": ["who", *(f"x{n}" for n in range(7))],
+}
+WHOLE: dict[str, object] = {"who": "Ann", **{f"x{n}": "y" for n in range(7)}}
+"""Arguments that are valid."""
+
+
+def row_case(folder: Path, *golds: dict[str, object], **setting: str) -> Case:
+    """The one case of a data set's row that expects these calls of `give`."""
+    calls = [{"function": {"name": "give", "arguments": json.dumps(gold)}} for gold in golds]
+    row = {
+        "messages": [
+            {"role": "user", "content": "Do it."},
+            {"role": "assistant", "tool_calls": calls},
+        ],
+        "tools": [{"type": "function", "function": {"name": "give", "parameters": GIVE}}],
+    }
+    number = next(_numbers)
+    (folder / f"rows{number}.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    file = folder / f"rows{number}.spec.yaml"
+    source = {"format": "openai", "path": f"rows{number}.jsonl"}
+    file.write_text(json.dumps({**setting, "source": source}), encoding="utf-8")
+    loaded = load_spec(file)
+    assert loaded.spec is not None, "\n".join(map(str, loaded.problems))
+    return loaded.spec.cases[0]
+
+
+def giving(*every: dict[str, object]) -> Reply:
+    """The reply that makes these calls of `give`."""
+    return Reply(write_calls([Call("give", arguments) for arguments in every]))
+
+
+BROKEN: list[dict[str, object]] = [
+    {},
+    {"who": "Ann"},
+    {**WHOLE, "count": "5"},
+    {**WHOLE, "more": 1},
+    {**WHOLE, "place": {"row": "five"}},
+    {"who": 5, "x0": "y", "more": None},
+]
+
+
+@pytest.mark.parametrize("compare", ["tool", "arguments", "exact"])
+@pytest.mark.parametrize("gold", BROKEN)
+def test_a_gold_that_breaks_its_schema_passes(
+    tmp_path: Path, gold: dict[str, object], compare: str
+) -> None:
+    """The row is a case, a reply equal to its gold passes, and the verdict says what is wrong."""
+    found = judge(row_case(tmp_path, gold, compare=compare), giving(gold))
+    assert found.outcome is Outcome.PASS, found.reason
+    assert found.schema_valid is False
+    assert (found.note or "").startswith("the expected call itself breaks its tool's schema: give:")
+
+
+def test_what_else_breaks_the_schema_is_a_miss(tmp_path: Path) -> None:
+    """Exactly the gold's own problems are excused, however many; no other argument, no other value."""
+    case = row_case(tmp_path, {"who": "Ann", "count": "5"}, compare="tool")
+    worse: list[tuple[dict[str, object], str]] = [
+        (
+            {"who": "Ann", "count": "6"},
+            "give: argument 'count': expected an integer, got '6'",
+        ),
+        (
+            {"who": "Ann", "count": "5", "more": 1},
+            "give: argument 'more' is not declared",
+        ),
+        ({"count": "5"}, "give: argument 'who' is missing"),
+    ]
+    for reply, reason in worse:
+        found = judge(case, giving(reply))
+        assert (found.miss, found.reason) == (Miss.INVALID_ARGUMENTS, reason)
+    better: list[dict[str, object]] = [{"who": "Bob"}, WHOLE, {"who": "Bob", "x3": "y", "count": 5}]
+    for reply in better:
+        assert judge(case, giving(reply)).outcome is Outcome.PASS
+
+
+def test_values_are_judged_beside_a_broken_gold(tmp_path: Path) -> None:
+    """What the gold leaves out is not expected, though its schema requires it."""
+    found = judge(row_case(tmp_path, {"who": "Ann"}), giving(WHOLE))
+    assert found.miss is Miss.WRONG_ARGUMENTS
+    assert found.reason.startswith("give: argument 'x0': not expected, got 'y'")
+
+
+def test_several_calls_with_a_broken_gold(tmp_path: Path) -> None:
+    """Each call may break what any gold call of its tool breaks; in strict order its own alone."""
+    golds = ({**WHOLE, "count": "5"}, {**WHOLE, "more": 1})
+    case = row_case(tmp_path, *golds)
+    assert judge(case, giving(*reversed(golds))).outcome is Outcome.PASS
+    assert judge(case, giving(*golds)).outcome is Outcome.PASS
+    both: dict[str, object] = {**WHOLE, "count": "5", "more": 1}
+    assert judge(case, giving(both, golds[1])).miss is Miss.WRONG_ARGUMENTS
+    assert isinstance(case.expect, Calls)
+    ordered = replace(case, expect=replace(case.expect, ordered=True))
+    assert judge(ordered, giving(*golds)).outcome is Outcome.PASS
+    assert judge(ordered, giving(*reversed(golds))).miss is Miss.WRONG_ORDER
+
+
+def test_a_broken_gold_in_args_json(tmp_path: Path) -> None:
+    """As Hermes' rows are trained: the arguments in one JSON text."""
+    case = row_case(tmp_path, {"who": "Ann", "more": [1]}, target="args_json", compare="tool")
+    wrapped = wrap_args_json(Call("give", {"who": "Ann", "more": [1]}))
+    assert judge(case, Reply(write_call(wrapped))).outcome is Outcome.PASS
+
+
+def test_a_sound_gold_is_not_noted(tmp_path: Path) -> None:
+    """Rows whose gold is valid are judged as ever: nothing is excused, nothing noted."""
+    case = row_case(tmp_path, WHOLE, compare="tool")
+    found = judge(case, giving(WHOLE))
+    assert (found.outcome, found.note, found.schema_valid) == (Outcome.PASS, None, True)
+    assert judge(case, giving({"who": "Ann"})).miss is Miss.INVALID_ARGUMENTS
+
+
+@pytest.mark.parametrize("gold", BROKEN)
+def test_a_written_case_is_as_strict_as_ever(tmp_path: Path, gold: dict[str, object]) -> None:
+    """The author of a spec is told of a call that breaks its tool's schema, and nothing is judged."""
+    written = {
+        "tools": [{"name": "give", "parameters": GIVE}],
+        "cases": [{"prompt": "Do it.", "expect": {"give": gold}}],
+    }
+    file = tmp_path / "written.spec.yaml"
+    file.write_text(json.dumps(written), encoding="utf-8")
+    loaded = load_spec(file)
+    assert loaded.spec is None
+    assert loaded.problems
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    gold=st.dictionaries(
+        st.sampled_from(["who", "count", "place", "x0", "x1", "more"]),
+        st.none() | st.integers(0, 3) | st.sampled_from(["Ann", "5"]) | st.lists(st.booleans()),
+    ),
+    extra=st.sampled_from(["else", "x7"]),
+    compare=st.sampled_from(["tool", "arguments"]),
+)
+def test_any_gold_of_a_row_passes_and_no_addition_to_it(
+    tmp_path: Path, gold: dict[str, object], extra: str, compare: str
+) -> None:
+    """Whatever a row's gold is, the reply equal to it passes; one undeclared argument more never."""
+    case = row_case(tmp_path, gold, compare=compare)
+    found = judge(case, giving(gold))
+    assert found.outcome is Outcome.PASS, found.reason
+    assert judge(case, giving({**gold, extra: 1})).miss is Miss.INVALID_ARGUMENTS

@@ -76,6 +76,32 @@ def test_a_reply_that_does_not_meet_says(desk: Desk, encoder: Encoder) -> None:
         example_of(case, encoder)
 
 
+def test_a_rows_gold_that_breaks_its_schema_is_learnt(tmp_path: Path, encoder: Encoder) -> None:
+    """As it stands: the missing argument stays out, the undeclared one in, the text a text."""
+    parameters = {
+        "type": "object",
+        "properties": {"q": {"type": "string"}, "n": {"type": "integer"}},
+        "required": ["q"],
+    }
+    call = {"function": {"name": "find", "arguments": '{"n": "5", "more": 1}'}}
+    row = {
+        "messages": [
+            {"role": "user", "content": "p"},
+            {"role": "assistant", "tool_calls": [call]},
+        ],
+        "tools": [{"type": "function", "function": {"name": "find", "parameters": parameters}}],
+    }
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    file = tmp_path / "rows.spec.yaml"
+    file.write_text("source: {format: openai, path: rows.jsonl, take: {train: 1}}")
+    case = load_specs([file])[0].in_split("train")[0]
+    learnt = _learnt(example_of(case, encoder), encoder)
+    assert learnt == (
+        "<start_function_call>call:find{more:1,n:<escape>5<escape>}<end_function_call>"
+        "<start_function_response>"
+    )
+
+
 def test_nulls_are_those_that_the_spec_wrote(desk: Desk, encoder: Encoder) -> None:
     """An optional argument that a row leaves out stays out, beside rows that have it."""
     head = (

@@ -6,6 +6,7 @@ In this process, to load the libraries once; `tests/functional/test_tune.py` run
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.run_log import read_log
+from trainers import loop
 from trainers.__main__ import main
 
 CASES = """\
@@ -73,7 +75,8 @@ def test_a_run_and_its_folder(tune: Tune, capsys: pytest.CaptureFixture[str]) ->
     """A random model does not get there: exit 1; the folder holds what the contract says."""
     assert tune() == 1
     assert sorted(entry.name for entry in Path("run").iterdir()) == [
-        *("after.jsonl", "before.jsonl", "history.jsonl", "model", "settings.yaml"),
+        *("after.jsonl", "before.jsonl", "curves.svg", "history.jsonl", "model"),
+        *("report.html", "report.md", "settings.yaml"),
     ]
     before, after = read_log("run/before.jsonl"), read_log("run/after.jsonl")
     assert before.end is not None
@@ -88,6 +91,7 @@ def test_a_run_and_its_folder(tune: Tune, capsys: pytest.CaptureFixture[str]) ->
     assert before.run["fingerprint"] != after.run["fingerprint"]
     assert after.run["model"] == "run/model"
     out = capsys.readouterr().out
+    assert out.endswith("reports: run/curves.svg, run/report.md, run/report.html\n")
     assert "desk: 4 train, 2 dev, 2 test\n" in out
     assert "4 rows: 2 find, 2 (no call)\n" in out
     assert "training ended: all 2 epochs are trained; the weights of round 2 are kept\n" in out
@@ -314,6 +318,88 @@ def test_seeds(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
     told = Path("run/seeds.txt").read_text("utf-8")
     assert told.splitlines()[-1] == "The first seed's run decides, whatever the others came to."
     assert told in capsys.readouterr().out
+    first, second = (Path(f"{run}/report.md").read_text("utf-8") for run in ("run", "run/seeds/41"))
+    assert "| 41 |" in first
+    assert "| 41 |" not in second
+
+
+def test_tensorboard(tune: Tune) -> None:
+    """`--tensorboard` logs the losses for TensorBoard as well, into the run's folder."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tune("--tensorboard", "--max-epochs", "2")
+    events = EventAccumulator("run/tensorboard").Reload()
+    losses = [(event.step, event.value) for event in events.Scalars("train/loss")]
+    assert losses == [(line["step"], pytest.approx(line["loss"])) for line in history("step")]
+
+
+def test_tensorboard_that_is_not_there(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is not installed, that is said before anything is judged."""
+    for name in ("tensorboard", "tensorboardX"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert tune("--tensorboard") == 2
+    assert capsys.readouterr().err == (
+        "--tensorboard: TensorBoard is not installed: pip install tensorboard\n"
+    )
+    assert not Path("run").exists()
+
+
+def test_a_baseline_is_read_before_anything_is_judged(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that cannot be read, or that every run replaces, ends the command at its start."""
+    monkeypatch.setenv("CALLGATE_BASELINE", "nowhere.jsonl")
+    assert tune() == 2
+    assert capsys.readouterr().err == (
+        "run log nowhere.jsonl: cannot be read: No such file or directory\n"
+    )
+    monkeypatch.setenv("CALLGATE_BASELINE", ".callgate/last-run.jsonl")
+    assert tune() == 2
+    assert capsys.readouterr().err.startswith(
+        "baseline .callgate/last-run.jsonl: this is the log of the last run, which every run "
+        "replaces; "
+    )
+    assert not Path("run").exists()
+
+
+def test_a_case_of_the_baseline_that_misses(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A test case that passed in the baseline is a regression, also where the rate is enough.
+
+    The file is read once: that it is gone by the end of the run changes nothing.
+    """
+    spec("desk.spec.yaml", gate=0)
+    lines = [{"kind": "run"}, {"kind": "verdict", "case": "desk::g", "outcome": "pass"}]
+    Path("old.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    monkeypatch.setenv("CALLGATE_BASELINE", "old.jsonl")
+    judge, gone = loop.judge_all, Path("old.jsonl")
+
+    def judge_and_remove(*given: Any) -> Any:
+        gone.unlink(missing_ok=True)
+        return judge(*given)
+
+    monkeypatch.setattr(loop, "judge_all", judge_and_remove)
+    assert tune("--max-epochs", "1") == 1
+    reason = "desk: gate not met: 1 case passed in the baseline and misses now\n"
+    assert reason in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said, and changes neither the exit code nor what the run has made."""
+    spec("desk.spec.yaml", gate=0)
+    assert tune() == 0
+    capsys.readouterr()
+    Path("run/report.md").unlink()
+    Path("run/report.md").mkdir()
+    assert tune("--resume") == 0
+    assert capsys.readouterr().out.endswith(
+        "the reports are not written: run/report.md: cannot be written: Is a directory\n"
+    )
+    assert read_log("run/after.jsonl").end is not None
 
 
 def test_two_specs_at_once(tune: Tune) -> None:

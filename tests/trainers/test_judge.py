@@ -1,0 +1,68 @@
+"""Judging weights in training: by drafts, and the same as without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from harness.backends import takes_drafts
+from harness.backends.transformers import Encoder, load_model
+from harness.cases import Case, Reply, Spec
+from harness.checkpoints import Checkpoint
+from harness.options import Settings
+from harness.placement import Placement
+from harness.run import replies
+from trainers.judge import TrainedModel
+
+CASES = (
+    "{id: lamp, prompt: find the lamp, expect: {find: {q: lamp}}}",
+    "{id: room, prompt: book a room, expect: {book: {room: 3}}}",
+    "{id: joke, prompt: a joke please, expect: no_call, reply: Ha.}",
+    "{id: open, prompt: find anything, expect: find}",
+)
+
+
+@pytest.fixture
+def backend(encoder: Encoder, tiny_checkpoint: Checkpoint) -> TrainedModel:
+    """The tiny model as it is judged between rounds."""
+    import torch
+
+    placement = Placement("cpu", "float32", "for this test")
+    model = load_model(tiny_checkpoint, placement, encoder)
+    return TrainedModel(encoder, model, torch.float32, Settings(max_new_tokens=12))
+
+
+def _asked(backend: TrainedModel, cases: tuple[Case, ...]) -> dict[str, Reply]:
+    return {case.id: reply for case, reply in replies(cases, backend)}
+
+
+def test_replies_are_the_same_with_and_without_drafts(
+    backend: TrainedModel, desk: Callable[..., Spec]
+) -> None:
+    """The gold replies sent along, taken or not, change no reply and how none of them ended."""
+    cases = desk(*CASES).cases
+    without = replace(backend, settings=replace(backend.settings, no_drafts=True))
+    assert takes_drafts(backend)
+    assert not takes_drafts(without)
+    plain, drafted = _asked(without, cases), _asked(backend, cases)
+    assert {name: (r.text, r.finish) for name, r in drafted.items()} == {
+        name: (r.text, r.finish) for name, r in plain.items()
+    }
+    assert not any(reply.error for reply in drafted.values())
+
+
+def test_a_draft_that_is_right_saves_passes(
+    backend: TrainedModel, desk: Callable[..., Spec]
+) -> None:
+    """Where the gold reply is what the model says anyway, it is read ahead, and changes nothing."""
+    joke = desk(CASES[2]).cases[0]
+    ((_, said),) = replies([joke], backend)
+    ((_, again),) = replies([replace(joke, reply=said.text)], backend)
+    assert (again.text, again.finish) == (said.text, said.finish)
+    assert again.draft_tokens
+    assert said.draft_tokens == 0
+    assert again.forward_passes is not None
+    assert said.forward_passes is not None
+    assert again.forward_passes < said.forward_passes
