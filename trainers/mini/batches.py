@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.mini.mixture import CORPUS_SEED, chunk_rows
+from trainers.mini.marks import Format, choices, deciding, recalled
+from trainers.mini.mixture import CORPUS_SEED, Stage, chunk_rows
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
 from trainers.mini.tokenizer import FIRST_PLAIN_ID
@@ -20,25 +21,35 @@ from trainers.mini.tokenizer import FIRST_PLAIN_ID
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-BUCKETS = (128, 192, 256, 352, 512)
-BATCH_TOKENS = 8192
-SCORED_SHARE = 0.375
-PROMPT_WEIGHT = 0.2
+BUCKETS = (64, 96, 128, 192, 256, 352, 512)
+BATCH_TOKENS = 4096
+SCORED_SHARE = 0.3125
 SWAP_CHANCE = 0.45
+# The few tokens that choose carry what is hard to learn; the many that copy are soon right.
+DECIDING_WEIGHT = 6.0
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
-# Words that say what a request is about or how it is built stay as they are.
+# Words that say how a request or the format is built stay as they are.
 _KEPT = frozenset(
-    ("and", "the", "of", "to", "in", "on", "at", "for", "with", "from", "true", "false")
-) | {"please", "then", "also"}
+    ("and", "the", "of", "to", "in", "on", "at", "for", "with", "from", "please", "then", "also")
+)
+_KEPT |= {"true", "false", "developer", "user", "model"}
+_KEPT |= {"string", "integer", "number", "boolean", "array", "object"}
 
 
 @dataclass(frozen=True)
 class Example:
-    """An encoded row: ids, and where the target begins."""
+    """An encoded row.
+
+    Attributes:
+        ids: prompt and target.
+        start: where the target begins.
+        recall: whether names stand behind descriptions, to be foretold there.
+    """
 
     ids: list[int]
     start: int
+    recall: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,94 +85,136 @@ class Encoder:
     def _pool(self) -> list[int]:
         return sorted(self._words)
 
+    @cached_property
+    def form(self) -> Format:
+        """The format's ids in this vocabulary."""
+        vocabulary = self._tokenizer.get_vocab()
+        texts = ("declaration:", "{description:", "call:", "{", "<end_function_call>")
+        return Format(*(vocabulary[text] for text in texts))
+
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """The rows' ids as they are."""
         encode = self._tokenizer.encode_batch
         prompts = encode([prompt_text(row) for row in rows], add_special_tokens=False)
         targets = encode([target_text(row) for row in rows], add_special_tokens=False)
-        pairs = zip(prompts, targets, strict=True)
-        return [Example(a.ids + b.ids, len(a.ids)) for a, b in pairs]
+        parts = zip(rows, prompts, targets, strict=True)
+        return [Example(a.ids + b.ids, len(a.ids), r.family == "recall") for r, a, b in parts]
 
-    def swapped(self, example: Example, rng: Random) -> Example:
+    def swapped(self, example: Example, rng: Random, share: float) -> Example:
         """The example with some of the words that target and prompt share made random.
 
         Every place of a word gets the same new word, so that the target can still be copied,
         and only by copying: no name or value can be remembered.
+
+        Args:
+            example: the encoded row.
+            rng: where all choices come from.
+            share: the share of those words that is replaced.
         """
         prompt, target = example.ids[: example.start], example.ids[example.start :]
         shared = sorted((set(prompt) & set(target)) & self._words.keys())
-        share = rng.uniform(0.3, 1.0)
-        chosen = [word for word in shared if rng.random() < share]
-        fresh = [word for word in rng.sample(self._pool, len(chosen) * 2) if word not in prompt]
+        return self._replaced(example, [word for word in shared if rng.random() < share], rng)
+
+    def scrambled(self, example: Example, rng: Random) -> Example:
+        """The example with all words made random, save those of the format."""
+        return self._replaced(example, sorted(set(example.ids) & self._words.keys()), rng)
+
+    def varied(self, row: Row, example: Example, rng: Random) -> Example:
+        """The row's example with words replaced as the row allows."""
+        if row.swap == "all":
+            return self.scrambled(example, rng)
+        if row.swap == "shared" and rng.random() < SWAP_CHANCE:
+            return self.swapped(example, rng, rng.uniform(0.3, 1.0))
+        return example
+
+    def _replaced(self, example: Example, chosen: Sequence[int], rng: Random) -> Example:
+        known = set(example.ids)
+        fresh = [word for word in rng.sample(self._pool, len(chosen) * 2) if word not in known]
         mapping = dict(zip(chosen, fresh, strict=False))
-        return Example([mapping.get(x, x) for x in example.ids], example.start)
+        return replace(example, ids=[mapping.get(x, x) for x in example.ids])
+
+    def deciding(self, example: Example) -> set[int]:
+        """The places of the tokens that choose; in a recall drill also those of all names."""
+        found = deciding(example.ids, example.start, self.form)
+        return found | recalled(example.ids, self.form) if example.recall else found
+
+    def choices(self, example: Example) -> set[int]:
+        """The places of the tokens that name one tool and no other."""
+        if example.recall:
+            return recalled(example.ids, self.form)
+        return choices(example.ids, example.start, self.form)
 
 
-def chunk_examples(encoder: Encoder, index: int, seed: int = CORPUS_SEED) -> list[Example]:
-    """The encoded rows of a corpus chunk, swapped where that is allowed."""
-    rows = chunk_rows(index, seed)
+def chunk_examples(
+    encoder: Encoder, stage: Stage, index: int, seed: int = CORPUS_SEED
+) -> list[Example]:
+    """The encoded rows of a corpus chunk, with words replaced where that is allowed."""
+    rows = chunk_rows(index, stage, seed)
     rng = Random(f"swap/{seed}/{index}")
-    examples = []
-    for row, example in zip(rows, encoder.encode(rows), strict=True):
-        if row.swappable and rng.random() < SWAP_CHANCE:
-            example = encoder.swapped(example, rng)
-        if len(example.ids) <= BUCKETS[-1]:
-            examples.append(example)
-    return examples
+    examples = (
+        encoder.varied(row, example, rng)
+        for row, example in zip(rows, encoder.encode(rows), strict=True)
+    )
+    return [example for example in examples if len(example.ids) <= BUCKETS[-1]]
 
 
 def _bucket(length: int) -> int:
     return next(size for size in BUCKETS if length <= size)
 
 
-def make_batch(examples: Sequence[Example], length: int, rng: Random) -> Batch:
+def make_batch(
+    examples: Sequence[Example], length: int, rng: Random, encoder: Encoder, prompt_weight: float
+) -> Batch:
     """Pads examples to `length` and to BATCH_TOKENS // length rows.
 
-    All target tokens are scored, and as many random prompt tokens as there is room for.
+    All target tokens are scored, those that choose more than others, and as many random prompt
+    tokens as there is room for, at `prompt_weight`.
     """
-    shape = (BATCH_TOKENS // length, length)
-    ids = np.zeros(shape, dtype=np.int64)
-    targets: list[int] = []
+    ids = np.zeros((BATCH_TOKENS // length, length), dtype=np.int64)
+    targets: list[tuple[int, float]] = []
     prompts: list[int] = []
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = example.ids
-        offset = row * length
-        prompts += range(offset, offset + example.start - 1)
-        targets += range(offset + example.start - 1, offset + len(example.ids) - 1)
+        offset, heavy = row * length - 1, encoder.deciding(example)
+        scored = sorted(heavy | set(range(example.start, len(example.ids))))
+        targets += [(offset + at, DECIDING_WEIGHT if at in heavy else 1.0) for at in scored]
+        prompts += (offset + at for at in range(1, example.start) if at not in heavy)
     room = int(BATCH_TOKENS * SCORED_SHARE)
-    targets = targets[:room]
-    sampled = rng.sample(prompts, min(len(prompts), room - len(targets)))
+    sampled = rng.sample(prompts, max(0, min(len(prompts), room - len(targets))))
+    chosen = (targets + [(place, prompt_weight) for place in sampled])[:room]
     places = np.zeros(room, dtype=np.int64)
     weights = np.zeros(room, dtype=np.float32)
-    places[: len(targets)], weights[: len(targets)] = targets, 1.0
-    end = len(targets) + len(sampled)
-    places[len(targets) : end], weights[len(targets) : end] = sampled, PROMPT_WEIGHT
+    places[: len(chosen)] = [place for place, _ in chosen]
+    weights[: len(chosen)] = [weight for _, weight in chosen]
     return Batch(ids, places, weights, sum(len(example.ids) for example in examples))
 
 
-def chunk_batches(examples: Sequence[Example], index: int) -> list[Batch]:
+def chunk_batches(encoder: Encoder, stage: Stage, index: int) -> list[Batch]:
     """A chunk's batches in a random order; what does not fill a batch makes a short one."""
     rng = Random(f"order/{index}")
     bins: dict[int, list[Example]] = {size: [] for size in BUCKETS}
-    for example in examples:
+    for example in chunk_examples(encoder, stage, index):
         bins[_bucket(len(example.ids))].append(example)
     found: list[Batch] = []
     for length, members in bins.items():
         rng.shuffle(members)
         height = BATCH_TOKENS // length
         found.extend(
-            make_batch(members[start : start + height], length, rng)
+            make_batch(members[start : start + height], length, rng, encoder, stage.prompt_weight)
             for start in range(0, len(members), height)
         )
     rng.shuffle(found)
     return found
 
 
-def batches(encoder: Encoder, chunk: int = 0, skip: int = 0) -> Iterator[tuple[int, int, Batch]]:
-    """The training batches from a place on, with the place that follows each of them.
+def batches(
+    encoder: Encoder, stage: Stage, chunk: int = 0, skip: int = 0
+) -> Iterator[tuple[int, int, Batch]]:
+    """A stage's batches from a place on, without end, with the place that follows each of them.
 
     Args:
         encoder: encodes the corpus.
+        stage: which rows the chunks hold.
         chunk: the corpus chunk to begin with.
         skip: batches of that chunk that were already used.
 
@@ -169,7 +222,7 @@ def batches(encoder: Encoder, chunk: int = 0, skip: int = 0) -> Iterator[tuple[i
         (chunk, batches used of it, batch): the first two resume after the batch.
     """
     while True:
-        found = chunk_batches(chunk_examples(encoder, chunk), chunk)
+        found = chunk_batches(encoder, stage, chunk)
         for number, batch in enumerate(found[skip:], start=skip + 1):
             yield chunk, number, batch
         chunk, skip = chunk + 1, 0

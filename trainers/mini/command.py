@@ -24,8 +24,8 @@ _SETTINGS = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainers.mini", description=__doc__)
     parser.add_argument("--out", type=Path, help="the model folder to write")
-    parser.add_argument("--minutes", type=float, default=80.0, help="training time at most")
-    parser.add_argument("--steps", type=int, default=7000, help="training steps at most")
+    parser.add_argument("--minutes", type=float, help="training time at most; default: no limit")
+    parser.add_argument("--steps", type=int, default=12000, help="training steps at most")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")

@@ -23,8 +23,8 @@ REFUSALS = (
 Requests = Callable[[int, Random, Splits], list[Request]]
 
 _ASKING = ("what", "who", "how", "when", "where", "why", "is ", "can", "could", "did", "do ", "am ")
-_JOINTS: tuple[str, ...] = (" and ", " and ", ", then ", " and then ", "; ", ". Also, ", ", and ")
-_JOINTS += (". Then ", " plus ")
+JOINTS: tuple[str, ...] = (" and ", " and ", ", then ", " and then ", "; ", ". Also, ", ", and ")
+JOINTS += (". Then ", " plus ")
 _POLITE = ("please ", "hey, ", "hi, ", "now ", "thanks, ", "quick: ")
 
 
@@ -144,24 +144,29 @@ def parallel(
     by_name = {old.tool.name: new.tool.name for old, new in zip(distinct, named, strict=True)}
     asked = renamed(asked, [by_name[one.tool.name] for one in asked])
     tools = {one.tool.name: one.tool for one in named}
-    row = _row("parallel", list(tools.values()), asked, rng, rng.choice(_JOINTS))
-    return replace(row, swappable=source is not lookup_requests)
+    row = _row("parallel", list(tools.values()), asked, rng, rng.choice(JOINTS))
+    return replace(row, swap="none" if source is lookup_requests else "shared")
 
 
-def pick(rng: Random, splits: Splits) -> Row:
-    """A row of short tools with invented names, of which several are asked for, or none.
+def pick(count: int, rng: Random, splits: Splits, most: int = 4) -> Row:
+    """A row of that many short tools with invented names, of which some are asked for, or none.
 
     Only the descriptions tell which tool is meant, and each call is one more choice: practice
     in choosing, as `echo` is practice in copying.
+
+    Args:
+        count: tools.
+        rng: where all choices come from.
+        splits: the words that may be used.
+        most: tools that are asked for at most.
     """
-    count = rng.choices((2, 3, 4, 5, 6), (30, 25, 25, 10, 10))[0]
     requests = bare_requests(count + 1, rng, splits)
     requests = renamed(requests, invented_names(count + 1, rng, splits))
     if rng.random() < 0.15:
         return refusal("pick", requests, rng)
     tools = [request.tool for request in requests[1:]]
-    asked = rng.sample(requests[1:], rng.randint(1, min(count, 4)))
-    return _row("pick", tools, asked, rng, rng.choice(_JOINTS))
+    asked = rng.sample(requests[1:], rng.randint(1, min(count, most)))
+    return _row("pick", tools, asked, rng, rng.choice(JOINTS))
 
 
 def echo(rng: Random, splits: Splits) -> Row:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainers.mini.batches import BATCH_TOKENS, PROMPT_WEIGHT, SWAP_CHANCE
+from trainers.mini.batches import BATCH_TOKENS, DECIDING_WEIGHT, SWAP_CHANCE
 from trainers.mini.evalsets import EVAL_SEED, SETS, SIZE, checksum
-from trainers.mini.mixture import CORPUS_SEED, MIXTURE, corpus_checksum
+from trainers.mini.mixture import CORPUS_SEED, STAGES, corpus_checksum
 from trainers.mini.model import Network
 from trainers.mini.train import Training
 
@@ -66,15 +67,15 @@ def recipe(training: Training, folder: Path) -> dict[str, Any]:
         "minutes": round(place.seconds / 60, 1),
         "steps": place.steps,
         "tokens": place.tokens,
-        "batch_tokens_padded": BATCH_TOKENS,
         "seed": plan.seed,
-        "rates": {"muon": plan.rates.muon, "adamw": plan.rates.adamw, "warmup": plan.rates.warmup},
-        "prompt_weight": PROMPT_WEIGHT,
+        "rates": asdict(plan.rates),
+        "batch_tokens_padded": BATCH_TOKENS,
+        "deciding_weight": DECIDING_WEIGHT,
         "swap_chance": SWAP_CHANCE,
         "corpus_seed": CORPUS_SEED,
         "corpus_chunks": place.chunk + 1,
         "corpus_sha256": corpus_checksum(),
-        "mixture": MIXTURE,
+        "stages": [asdict(stage) for stage in STAGES],
         "weights_sha256": file_checksum(folder / "model.safetensors"),
         "tokenizer_sha256": file_checksum(folder / "tokenizer.json"),
         "evaluation_seed": EVAL_SEED,

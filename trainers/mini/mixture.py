@@ -3,59 +3,146 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from trainers.mini.compose import Requests, echo, parallel, pick, refusal, single, small_talk
+from trainers.mini.drills import assign, choose, foretell, plain, recall, same
 from trainers.mini.lookups import lookup_requests
 from trainers.mini.naming import varied
 from trainers.mini.procedural import made_requests
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.routing import routing_request
-from trainers.mini.schema import Row
+from trainers.mini.schema import Row, Swap
 from trainers.mini.words import TRAIN, Splits
-from trainers.mini.written import written_requests
+from trainers.mini.written import more_requests, written_requests
 
 CORPUS_SEED = 20260
 CHUNK = 4096
-MIXTURE = {
-    "written": 0.21,
-    "procedural": 0.20,
-    "lookup": 0.19,
-    "routing": 0.09,
-    "parallel": 0.13,
-    "refuse_written": 0.05,
-    "refuse_procedural": 0.06,
-    "refuse_lookup": 0.02,
-    "refuse_talk": 0.02,
-    "echo": 0.03,
-}
-# Short rows first: what a call is can be learned from few tools, and faster.
-EARLY_CHUNKS = 4
-_EARLY_COUNTS = ((1, 2, 3, 4, 5, 6), (45, 40, 12, 1, 1, 1))
-_COUNTS = ((1, 2, 3, 4, 5, 6), (18, 30, 18, 17, 9, 8))
-
-# Practice in choosing by description. The run that made the shipped weights had learned to copy
-# by chunk 13 but chose between invented names at random, so practice began there.
-PICK_CHUNK, PICK_EASE_CHUNK = 13, 18
-PICK_SHARES = (0.0, 0.75, 0.25)
-
 Counts = tuple[tuple[int, ...], tuple[int, ...]]
+_FEW: Counts = ((1, 2, 3, 4, 5, 6), (45, 40, 12, 1, 1, 1))
+_COUNTS: Counts = ((1, 2, 3, 4, 5, 6), (18, 30, 18, 17, 9, 8))
+# In drills and picks every tool is a choice: one alone would teach nothing.
+_SMALL: Counts = ((2, 3, 4), (1, 1, 1))
+_CHOICES: Counts = ((2, 3, 4, 5, 6), (30, 25, 25, 10, 10))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training; it lasts until its gate opens.
+
+    Attributes:
+        name: what it is for.
+        shares: how often each kind of row occurs; they sum to one.
+        counts: numbers of declared tools, and how often each of them occurs.
+        prompt_weight: what a prompt token counts in the loss, where a target token counts one.
+        gate: the least rates (see `gates`) that let the training go on to the next stage; the
+            last stage has none.
+        cap: steps after which it goes on all the same.
+    """
+
+    name: str
+    shares: Mapping[str, float]
+    counts: Counts
+    prompt_weight: float
+    gate: Mapping[str, float] = field(default_factory=dict)
+    cap: int = 0
+
+
+STAGES = (
+    Stage(
+        "recall",
+        {"recall": 0.5, "same": 0.1, "plain": 0.4},
+        _SMALL,
+        0.03,
+        {"recall": 0.9, "plain": 0.9},
+        2500,
+    ),
+    Stage(
+        "drill",
+        {"foretell": 0.1, "plain": 0.2, "drill": 0.5, "pick": 0.2},
+        _SMALL,
+        0.03,
+        {"drill": 0.85},
+        350,
+    ),
+    Stage(
+        "single",
+        {"plain": 0.1, "single_drill": 0.5, "single_pick": 0.3, "drill": 0.1},
+        _SMALL,
+        0.03,
+        {"single_drill": 0.9, "single_pick": 0.85},
+        1200,
+    ),
+    Stage(
+        "several",
+        {"foretell": 0.1, "single_drill": 0.15, "single_pick": 0.15, "drill": 0.3, "pick": 0.3},
+        _SMALL,
+        0.03,
+        {"drill": 0.8, "pick": 0.8},
+        1200,
+    ),
+    Stage(
+        "mixed",
+        {
+            "plain": 0.02,
+            "drill": 0.14,
+            "assign": 0.08,
+            "pick": 0.28,
+            "written": 0.08,
+            "more": 0.09,
+            "procedural": 0.15,
+            "lookup": 0.04,
+            "routing": 0.02,
+            "parallel": 0.05,
+            "refuse_procedural": 0.03,
+            "echo": 0.02,
+        },
+        _FEW,
+        0.1,
+        {"pick": 0.9},
+        500,
+    ),
+    Stage(
+        "full",
+        {
+            "drill": 0.03,
+            "assign": 0.02,
+            "pick": 0.13,
+            "written": 0.09,
+            "more": 0.11,
+            "procedural": 0.17,
+            "lookup": 0.09,
+            "routing": 0.05,
+            "parallel": 0.12,
+            "refuse_written": 0.03,
+            "refuse_more": 0.05,
+            "refuse_procedural": 0.06,
+            "refuse_lookup": 0.02,
+            "refuse_talk": 0.02,
+            "echo": 0.01,
+        },
+        _COUNTS,
+        0.1,
+    ),
+)
+FULL = STAGES[-1]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of row: the requests it draws on, and whether its words may be swapped."""
+    """A kind of row: the requests it draws on, and which of its words may be swapped."""
 
     requests: Requests
-    swappable: bool
+    swap: Swap
 
 
 _SOURCES = {
-    "written": Source(written_requests, True),
-    "procedural": Source(made_requests, True),
-    "lookup": Source(lookup_requests, False),
+    "written": Source(written_requests, "shared"),
+    "more": Source(more_requests, "shared"),
+    "procedural": Source(made_requests, "shared"),
+    "lookup": Source(lookup_requests, "none"),
 }
 
 
@@ -63,7 +150,7 @@ def single_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
     """A row of one call with that many tools."""
     source = _SOURCES[kind]
     requests = varied(source.requests(count, rng, splits), rng, splits)
-    return replace(single(kind, requests, rng), swappable=source.swappable)
+    return replace(single(kind, requests, rng), swap=source.swap)
 
 
 def refusal_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
@@ -81,12 +168,31 @@ def routing_row(count: int, rng: Random, splits: Splits) -> Row:
 
 def parallel_row(count: int, rng: Random, splits: Splits) -> Row:
     """A row of two or three calls."""
-    source = rng.choices((written_requests, made_requests, lookup_requests), (5, 4, 1))[0]
+    sources = (written_requests, more_requests, made_requests, lookup_requests)
+    source = rng.choices(sources, (3, 2, 4, 1))[0]
     return parallel(source, count, rng, splits)
 
 
+Maker = Callable[[int, Random, Splits], Row]
+_MAKERS: dict[str, Maker] = {
+    "routing": routing_row,
+    "parallel": parallel_row,
+    "pick": pick,
+    "plain": lambda count, rng, _: plain(max(count, 2), rng),
+    "same": lambda count, rng, _: same(max(count, 2), rng),
+    "foretell": lambda count, rng, _: foretell(max(count, 2), rng),
+    "recall": lambda count, rng, _: recall(max(count, 2), rng),
+    "drill": lambda count, rng, _: choose(max(count, 2), rng),
+    "single_drill": lambda count, rng, _: choose(max(count, 2), rng, single=True),
+    "single_pick": lambda count, rng, splits: pick(max(count, 2), rng, splits, most=1),
+    "assign": lambda count, rng, _: assign(min(count, 4), rng),
+    "echo": lambda _, rng, splits: echo(rng, splits),
+    "refuse_talk": lambda count, rng, splits: small_talk(min(count, 4), rng, splits),
+}
+
+
 def make_row(kind: str, rng: Random, counts: Counts = _COUNTS, splits: Splits = TRAIN) -> Row:
-    """A row of a kind named in `MIXTURE`.
+    """A row of a kind that a stage names.
 
     Args:
         kind: the kind.
@@ -97,50 +203,34 @@ def make_row(kind: str, rng: Random, counts: Counts = _COUNTS, splits: Splits = 
     Raises:
         KeyError: there is no such kind.
     """
-    count = rng.choices(*counts)[0]
-    if kind == "routing":
-        return routing_row(count, rng, splits)
-    if kind == "parallel":
-        return parallel_row(count, rng, splits)
-    if kind == "pick":
-        return pick(rng, splits)
-    if kind == "echo":
-        return echo(rng, splits)
-    if kind == "refuse_talk":
-        return small_talk(min(count, 4), rng, splits)
+    count = rng.choices(*(_CHOICES if kind == "pick" else counts))[0]
+    if kind in _MAKERS:
+        return _MAKERS[kind](count, rng, splits)
     if kind.startswith("refuse_"):
         return refusal_row(kind, min(count, 5), rng, splits)
     return single_row(kind, count, rng, splits)
 
 
-def mixture(index: int) -> dict[str, float]:
-    """The shares of all kinds of rows in a chunk; they sum to one."""
-    share = PICK_SHARES[(index >= PICK_CHUNK) + (index >= PICK_EASE_CHUNK)]
-    if share == 0.0:
-        return dict(MIXTURE)
-    return {kind: part * (1 - share) for kind, part in MIXTURE.items()} | {"pick": share}
-
-
-def chunk_rows(index: int, seed: int = CORPUS_SEED, size: int = CHUNK) -> list[Row]:
+def chunk_rows(
+    index: int, stage: Stage = FULL, seed: int = CORPUS_SEED, size: int = CHUNK
+) -> list[Row]:
     """One chunk of the corpus; the same for the same arguments on every machine."""
     rng = Random(f"callgate-mini/{seed}/{index}")
-    counts = _EARLY_COUNTS if index < EARLY_CHUNKS else _COUNTS
-    shares = mixture(index)
-    kinds = rng.choices(list(shares), list(shares.values()), k=size)
-    return [make_row(kind, rng, counts) for kind in kinds]
+    kinds = rng.choices(list(stage.shares), list(stage.shares.values()), k=size)
+    return [make_row(kind, rng, stage.counts) for kind in kinds]
 
 
-def rows(seed: int = CORPUS_SEED, index: int = 0) -> Iterator[Row]:
-    """The corpus without end, from a chunk on."""
+def rows(stage: Stage = FULL, seed: int = CORPUS_SEED, index: int = 0) -> Iterator[Row]:
+    """A stage's part of the corpus without end, from a chunk on."""
     while True:
-        yield from chunk_rows(index, seed)
+        yield from chunk_rows(index, stage, seed)
         index += 1
 
 
 def corpus_checksum(seed: int = CORPUS_SEED, size: int = CHUNK) -> str:
     """sha256 over the text of a chunk of every stage: tells whether a corpus is the same."""
     digest = hashlib.sha256()
-    for index in (0, EARLY_CHUNKS, PICK_CHUNK, PICK_EASE_CHUNK):
-        for row in chunk_rows(index, seed, size):
+    for stage in STAGES:
+        for row in chunk_rows(0, stage, seed, size):
             digest.update((prompt_text(row) + target_text(row) + "\0").encode())
     return digest.hexdigest()

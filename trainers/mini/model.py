@@ -25,7 +25,7 @@ class Shape:
     intermediate_size: int = 512
     num_hidden_layers: int = 6
     num_attention_heads: int = 4
-    num_key_value_heads: int = 2
+    num_key_value_heads: int = 4
     head_dim: int = 64
     sliding_window: int = 512
     max_position_embeddings: int = 32768
@@ -71,9 +71,9 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class Norm(nn.Module):
     """Root-mean-square norm with the weight stored as its distance from one."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, gain: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(size))
+        self.weight = nn.Parameter(torch.full((size,), gain - 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises the last dimension in float32 and returns x's type."""
@@ -106,6 +106,25 @@ class Attention(nn.Module):
         self.v_proj = Linear(wide, shape.num_key_value_heads * head)
         self.o_proj = Linear(shape.num_attention_heads * head, wide)
         self.q_norm, self.k_norm = Norm(head), Norm(head)
+        self._start_as_look_up()
+
+    @torch.no_grad()
+    def _start_as_look_up(self) -> None:
+        """Starts half of the query heads as their keys, and the output as the values' reverse.
+
+        A head then attends to earlier places of its own token and passes on what stands there,
+        which is what copying and looking up are made of (compare "mimetic initialization",
+        Trockman and Kolter 2023, arXiv:2305.09828).
+        """
+        heads = (-1, self.shape.head_dim, self.shape.hidden_size)
+        keys = self.k_proj.weight.view(heads)
+        groups = self.shape.num_attention_heads // self.shape.num_key_value_heads
+        queries = self.q_proj.weight.view(heads)
+        half = len(queries) // 2
+        queries[:half] = keys.repeat_interleave(groups, dim=0)[:half]
+        if self.v_proj.weight.shape[0] == self.o_proj.weight.shape[1]:
+            nn.init.orthogonal_(self.v_proj.weight)
+            self.o_proj.weight.copy_(self.v_proj.weight.T)
 
     def forward(self, x: Tensor, rope: Rotation) -> Tensor:
         """Causal attention over [batch, length, hidden], windowed where the layer is."""
@@ -157,10 +176,11 @@ class Layer(nn.Module):
         window = shape.sliding_window if kind == "sliding_attention" else None
         self.self_attn = Attention(shape, window)
         self.mlp = FeedForward(shape)
+        # With a gain of one the first layers would drown the embedding they are added to.
         self.input_layernorm = Norm(shape.hidden_size)
-        self.post_attention_layernorm = Norm(shape.hidden_size)
+        self.post_attention_layernorm = Norm(shape.hidden_size, gain=0.25)
         self.pre_feedforward_layernorm = Norm(shape.hidden_size)
-        self.post_feedforward_layernorm = Norm(shape.hidden_size)
+        self.post_feedforward_layernorm = Norm(shape.hidden_size, gain=0.1)
 
     def forward(self, x: Tensor, rope: Rotation) -> Tensor:
         """[batch, length, hidden] to the same."""
@@ -177,7 +197,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.shape = shape
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
-        nn.init.normal_(self.embed_tokens.weight, std=0.02)
+        nn.init.normal_(self.embed_tokens.weight, std=shape.hidden_size**-0.5)
         self.layers = nn.ModuleList(Layer(shape, kind) for kind in shape.layer_types())
         self.norm = Norm(shape.hidden_size)
         near = rotation(longest, shape.head_dim, 10_000.0)

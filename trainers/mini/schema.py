@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Json = dict[str, Any]
+Swap = Literal["none", "shared", "all"]
 
 _SLOT = re.compile(r"(\w+)(?:\((.*)\))?$")
 _PLAIN_TYPES = {"int": "integer", "number": "number", "bool": "boolean"}
@@ -120,7 +121,8 @@ class Row:
 
     Attributes:
         family: the part of the mixture it comes from.
-        swappable: whether words that prompt and target share may be replaced by random ones.
+        swap: which words may be replaced by random ones, the same in all places: "none", those
+            that prompt and target share ("shared"), or "all" but those of the format.
     """
 
     family: str
@@ -129,7 +131,7 @@ class Row:
     user: str
     calls: tuple[Call, ...] = ()
     reply: str = ""
-    swappable: bool = False
+    swap: Swap = "none"
 
     def messages(self) -> list[Json]:
         """The conversation up to the model's turn."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.functiongemma import CONTROL_TOKENS, SPECIAL_TOKENS
 from trainers.mini.compose import TRIGGER
-from trainers.mini.mixture import CORPUS_SEED, EARLY_CHUNKS, rows
+from trainers.mini.mixture import CORPUS_SEED, rows
 from trainers.mini.render import prompt_text, target_text
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def train_tokenizer(seed: int = CORPUS_SEED, count: int = TRAINING_ROWS) -> Toke
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = (prompt_text(row) + target_text(row) for row in islice(rows(seed, EARLY_CHUNKS), count))
+    texts = (prompt_text(row) + target_text(row) for row in islice(rows(seed=seed), count))
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A",

@@ -1,10 +1,10 @@
-"""The training loop: planned by steps and by the clock, and resumable after a kill."""
+"""The training loop: staged, planned by steps or by the clock, and resumable after a kill."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from trainers.mini.batches import Batch, Encoder, batches
+from trainers.mini.gates import prepare_gates
+from trainers.mini.mixture import STAGES, Stage
 from trainers.mini.model import Network, Shape
 from trainers.mini.optimizer import Optimizers, Rates
 
@@ -30,16 +32,20 @@ class Plan:
         minutes: the clock ends the training after this long; None leaves it to `steps`.
         steps: steps at most. The learning rate falls with the larger of both shares, so that
             a slow machine ends in time and a fast one does not go on.
+        stages: what is trained, in this order; each lasts until its gate opens.
+        gate_steps: steps between two looks at the gate.
         save_minutes: time between checkpoints.
     """
 
-    minutes: float | None = 80.0
-    steps: int = 7000
+    minutes: float | None = None
+    steps: int = 12000
     seed: int = 11
     device: str = "cpu"
     compile: bool = True
     bfloat16: bool = True
-    save_minutes: float = 3.0
+    stages: tuple[Stage, ...] = STAGES
+    gate_steps: int = 50
+    save_minutes: float = 2.0
     look_minutes: float = 10.0
     rates: Rates = field(default_factory=Rates)
 
@@ -54,12 +60,16 @@ class Place:
     """Where a training stands.
 
     Attributes:
+        stage: the number of the stage.
+        since: the step at which the stage began.
         chunk: the corpus chunk in use.
         used: batches of that chunk already used.
         tokens: tokens seen, without padding.
         seconds: time spent in training, over all runs.
     """
 
+    stage: int = 0
+    since: int = 0
     chunk: int = 0
     used: int = 0
     steps: int = 0
@@ -83,6 +93,8 @@ class Training:
         self.network = Network(shape).to(plan.device)
         self.optimizers = Optimizers(self.network, plan.rates)
         self.encoder = Encoder(tokenizer)
+        self.gates = prepare_gates(self.encoder)
+        self.rates: dict[str, float] = {}
         self.place = Place()
         self.history: list[dict[str, float]] = []
         self._loss = self._loss_function()
@@ -104,6 +116,49 @@ class Training:
         done = self.plan.progress(self.place.steps, self.place.seconds)
         self.optimizers.step(self.place.steps, done)
         return loss.detach()
+
+    @property
+    def stage(self) -> Stage:
+        """The stage the training is in."""
+        return self.plan.stages[self.place.stage]
+
+    def source(self) -> Iterator[tuple[int, int, Batch]]:
+        """The batches from here on, as long as the stage lasts."""
+        return batches(self.encoder, self.stage, self.place.chunk, self.place.used)
+
+    def take(self, chunk: int, used: int, batch: Batch) -> Tensor:
+        """One step with a batch of `source`; the place follows."""
+        loss = self.step(batch)
+        steps, tokens = self.place.steps + 1, self.place.tokens + batch.tokens
+        self.place = replace(self.place, chunk=chunk, used=used, steps=steps, tokens=tokens)
+        return loss
+
+    def advance(self) -> str:
+        """Goes to the next stage if it is time to look and the gate is open or the cap reached.
+
+        Returns:
+            A line about it; empty if the stage goes on.
+        """
+        stage, steps = self.stage, self.place.steps - self.place.since
+        if not stage.gate or steps == 0 or steps % self.plan.gate_steps:
+            return ""
+        rates = self.rates = self.gates(self.network, list(stage.gate))
+        if steps < stage.cap and any(rates[name] < least for name, least in stage.gate.items()):
+            return ""
+        self.rates = {}
+        self.place = replace(
+            self.place,
+            stage=self.place.stage + 1,
+            since=self.place.steps,
+            chunk=self.place.chunk + 1,
+            used=0,
+        )
+        shown = ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items())
+        mark = {"step": self.place.steps, "stage": self.place.stage, **rates}
+        self.history.append(mark)
+        return (
+            f"  stage {stage.name!r} over after {steps} steps ({shown}), {self.stage.name!r} begins"
+        )
 
     def save(self, folder: Path) -> None:
         """Writes the checkpoint; a kill while writing leaves the one before."""
@@ -139,7 +194,9 @@ def _report(training: Training, losses: list[Tensor], spent: float, tokens: int)
     training.history.append({"step": place.steps, "tokens": place.tokens, "loss": round(loss, 4)})
     return (
         f"step {place.steps:5d}  {done:6.1%}  loss {loss:.4f}  {tokens / spent:6.0f} tokens/s  "
-        f"{place.tokens / 1e6:6.2f}M tokens  {place.seconds / 60:5.1f} min, {left:.0f} left"
+        f"{place.tokens / 1e6:6.2f}M tokens  {place.seconds / 60:5.1f} min, {left:.0f} left  "
+        f"{training.stage.name} "
+        + " ".join(f"{name} {rate:.2f}" for name, rate in training.rates.items())
     )
 
 
@@ -163,20 +220,21 @@ def run(
     losses: list[Tensor] = []
     mark, tokens = time.monotonic(), 0
     clock = time.monotonic() - training.place.seconds
-    source = batches(training.encoder, training.place.chunk, training.place.used)
+    source = training.source()
     while plan.progress(training.place.steps, training.place.seconds) < 1.0:
         chunk, used, batch = next(source)
-        losses.append(training.step(batch))
-        before, tokens = training.place, tokens + batch.tokens
-        training.place = replace(
-            Place(chunk, used, before.steps + 1, before.tokens + batch.tokens),
-            seconds=time.monotonic() - clock,
-        )
+        losses.append(training.take(chunk, used, batch))
+        tokens += batch.tokens
+        training.place = replace(training.place, seconds=time.monotonic() - clock)
         if training.place.steps == stop_at:
             return
+        news = training.advance()
         if training.place.steps % 50 == 0:
             say(_report(training, losses, time.monotonic() - mark, tokens))
             losses, mark, tokens = [], time.monotonic(), 0
+        if news:
+            say(news)
+            source = training.source()
         if training.place.seconds - saved > plan.save_minutes * 60:
             training.save(folder)
             saved = training.place.seconds

@@ -53,3 +53,17 @@ def written_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
     """Requests for that many different tools."""
     chosen = rng.sample(written_tools(splits.schemas), count)
     return [one.request(rng, splits) for one in chosen]
+
+
+@cache
+def more_tools() -> tuple[Written, ...]:
+    """The tools of the second list, which are for training alone."""
+    return tuple(map(_parse, lines("actions_more")))
+
+
+def more_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
+    """Requests for that many different tools of both lists."""
+    chosen = rng.sample(more_tools(), count)
+    if count > 1 and rng.random() < 0.5:
+        chosen[-1] = rng.choice(written_tools(splits.schemas))
+    return [one.request(rng, splits) for one in chosen]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -13,13 +15,16 @@ np = pytest.importorskip("numpy")
 from trainers.mini.batches import (  # noqa: E402
     BATCH_TOKENS,
     BUCKETS,
+    DECIDING_WEIGHT,
     Encoder,
     batches,
     chunk_examples,
     make_batch,
 )
-from trainers.mini.mixture import chunk_rows  # noqa: E402
+from trainers.mini.drills import foretell, recall  # noqa: E402
+from trainers.mini.mixture import FULL, STAGES, chunk_rows  # noqa: E402
 from trainers.mini.parse import parse_output  # noqa: E402
+from trainers.mini.schema import Call, Row, Tool  # noqa: E402
 from trainers.mini.tokenizer import load_tokenizer  # noqa: E402
 
 FOLDER = Path(__file__).parents[3] / "harness" / "mini"
@@ -32,48 +37,97 @@ def encoder() -> Encoder:
 
 
 def test_swapping_keeps_targets_copyable(encoder: Encoder) -> None:
-    """Claim: after a swap the target still parses and names a declared tool."""
+    """Claim: with words replaced, the target still parses and calls declared tools."""
     tokenizer = load_tokenizer(FOLDER)
     rng, changed = Random(5), 0
-    rows = [row for row in chunk_rows(0, size=400) if row.swappable]
-    for example in encoder.encode(rows):
-        swapped = encoder.swapped(example, rng)
+    rows = [row for row in chunk_rows(0, size=600) if row.swap != "none" and row.calls]
+    for row, example in zip(rows, encoder.encode(rows), strict=True):
+        swapped = encoder.swapped(example, rng, 0.8)
+        if row.swap == "all":
+            swapped = encoder.scrambled(example, rng)
         changed += swapped.ids != example.ids
         prompt = tokenizer.decode(swapped.ids[: swapped.start], skip_special_tokens=False)
         target = tokenizer.decode(swapped.ids[swapped.start :], skip_special_tokens=False)
+        assert "<start_of_turn>user\n" in prompt
         for call in parse_output(target):
             assert f"declaration:{call.name}{{" in prompt
     assert changed > 0.8 * len(rows)
 
 
+def test_a_scrambled_drill_keeps_what_is_equal_and_what_differs(encoder: Encoder) -> None:
+    """Claim: two tokens of a drill are equal after scrambling exactly if they were before."""
+    rows = chunk_rows(0, STAGES[0], size=60)
+    for example in encoder.encode(rows):
+        scrambled = encoder.scrambled(example, Random(2))
+        pairs = set(zip(example.ids, scrambled.ids, strict=True))
+        assert len(pairs) == len(set(example.ids)) == len(set(scrambled.ids))
+        assert any(old != new for old, new in pairs)
+
+
+def _texts(encoder: Encoder, row: Row) -> list[str]:
+    """The deciding tokens of a row, those of the format left out."""
+    tokenizer = load_tokenizer(FOLDER)
+    [example] = encoder.encode([row])
+    texts = [tokenizer.id_to_token(example.ids[at]) for at in sorted(encoder.deciding(example))]
+    return [text for text in texts if not text.startswith("<")]
+
+
+def test_the_tokens_that_choose_are_found(encoder: Encoder) -> None:
+    """Claim: they are the first, the one after each call, and where a name leaves another's."""
+    tools = tuple(Tool(name, "A bridge.") for name in ("get_ring", "get_road", "order"))
+    row = Row("single", "", tools, "get", (Call("get_road", {}), Call("order", {})))
+    [example] = encoder.encode([row])
+    assert _texts(encoder, row) == ["get", "road", "order"]
+    assert len(encoder.deciding(example)) == 6
+    refusal = replace(row, calls=(), reply="No.")
+    [example] = encoder.encode([refusal])
+    assert encoder.deciding(example) == {example.start}
+
+
+@pytest.mark.parametrize(
+    ("maker", "echo", "named"),
+    [(recall, 0.0, (0, 3)), (recall, 1.0, (3, 3)), (foretell, None, (3, 3))],
+)
+def test_recall_drills_score_every_name(
+    encoder: Encoder, maker: Callable[..., Row], echo: float | None, named: tuple[int, int]
+) -> None:
+    """Claim: each name behind a description counts more, in the prompt and in the target."""
+    row = maker(3, Random(4)) if echo is None else maker(3, Random(4), echo)
+    [example] = encoder.encode([row])
+    found = encoder.choices(example)
+    assert found <= encoder.deciding(example)
+    before = {place for place in found if place < example.start}
+    assert (len(before), len(found - before)) == named
+
+
 def test_a_batch_scores_every_target_token(encoder: Encoder) -> None:
-    """Claim: all target tokens have weight one, the last one included, and no padding counts."""
+    """Claim: all target tokens count, those that choose more, and no padding counts."""
     examples = [x for x in encoder.encode(chunk_rows(0, size=40)) if len(x.ids) <= 256]
     examples = examples[: BATCH_TOKENS // 256]
-    batch = make_batch(examples, 256, Random(1))
-    scored = set(batch.places[batch.weights == 1.0].tolist())
+    batch = make_batch(examples, 256, Random(1), encoder, 0.1)
     wanted = {
-        row * 256 + place
+        row * 256 + place - 1: DECIDING_WEIGHT if place in encoder.deciding(one) else 1.0
         for row, one in enumerate(examples)
-        for place in range(one.start - 1, len(one.ids) - 1)
+        for place in range(one.start, len(one.ids))
     }
-    assert scored == wanted
+    scored = dict(zip(batch.places.tolist(), batch.weights.tolist(), strict=True))
+    assert {place: weight for place, weight in scored.items() if weight >= 1.0} == wanted
     rest = batch.places[(batch.weights > 0) & (batch.weights < 1)]
     assert (batch.ids.flatten()[rest] != 0).all()
 
 
 def test_batches_resume_where_they_stopped(encoder: Encoder) -> None:
     """Claim: the batches after a place are those a run from the start has after it."""
-    source = batches(encoder)
+    source = batches(encoder, STAGES[0])
     seen = [next(source) for _ in range(5)]
     chunk, used, _ = seen[2]
-    resumed = next(batches(encoder, chunk, used))
+    resumed = next(batches(encoder, STAGES[0], chunk, used))
     assert resumed[:2] == seen[3][:2]
     assert (resumed[2].ids == seen[3][2].ids).all()
 
 
 def test_no_example_is_longer_than_the_last_bucket(encoder: Encoder) -> None:
     """Claim: rows that do not fit are left out, and they are few."""
-    examples = chunk_examples(encoder, 0)
+    examples = chunk_examples(encoder, FULL, 0)
     assert max(len(example.ids) for example in examples) <= BUCKETS[-1]
     assert len(examples) > 0.97 * len(chunk_rows(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from trainers.mini import batches as batching  # noqa: E402
+from trainers.mini.batches import Encoder  # noqa: E402
 from trainers.mini.export import reference_model  # noqa: E402
-from trainers.mini.model import Network, Shape  # noqa: E402
+from trainers.mini.gates import prepare_gates  # noqa: E402
+from trainers.mini.mixture import STAGES  # noqa: E402
+from trainers.mini.model import Attention, Network, Shape  # noqa: E402
+from trainers.mini.optimizer import Rates  # noqa: E402
 from trainers.mini.tokenizer import load_tokenizer  # noqa: E402
 from trainers.mini.train import Plan, Training, run  # noqa: E402
 
@@ -59,6 +64,26 @@ def test_loss_counts_the_given_places() -> None:
     assert torch.allclose(loss, wanted, atol=1e-5)
 
 
+def test_attention_starts_as_look_up() -> None:
+    """Claim: half of the query heads start as their keys, and the output undoes the values."""
+    attention = Attention(Shape(), window=None)
+    query, key = attention.q_proj.weight, attention.k_proj.weight
+    half = len(query) // 2
+    assert torch.equal(query[:half], key[:half])
+    assert not torch.allclose(query[half:], key[half:])
+    passed = attention.o_proj.weight @ attention.v_proj.weight
+    assert torch.allclose(passed, torch.eye(256), atol=1e-5)
+
+
+def test_rates_rise_hold_and_fall() -> None:
+    """Claim: the rates rise in the warm-up, hold, and fall to zero at the end."""
+    rates = Rates(warmup=10, hold=0.5)
+    assert rates.factor(0, 0.0) == pytest.approx(0.1)
+    assert rates.factor(500, 0.5) == 1.0
+    assert rates.factor(500, 0.75) == pytest.approx(0.5)
+    assert rates.factor(500, 1.0) == 0.0
+
+
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Five small steps without a clock."""
@@ -84,6 +109,28 @@ def test_a_killed_training_ends_like_an_unkilled_one(plan: Plan, tmp_path: Path)
     assert resumed.place.tokens == straight.place.tokens
     for name, value in straight.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_a_stage_lasts_until_its_gate_opens(plan: Plan) -> None:
+    """Claim: a gate that is met ends the stage at once, another one only at the cap."""
+    tokenizer = load_tokenizer(FOLDER)
+    open_, shut = (replace(STAGES[0], gate={"plain": least}, cap=4) for least in (0.0, 2.0))
+    plan = replace(plan, gate_steps=2, stages=(open_, shut, STAGES[-1]))
+    training, seen = Training(plan, TINY, tokenizer), []
+    for steps in range(1, 9):
+        training.place = replace(training.place, steps=steps, chunk=steps)
+        if training.advance():
+            seen.append((steps, training.place.stage, training.place.since, training.place.chunk))
+    assert seen == [(2, 1, 2, 3), (6, 2, 6, 7)]
+
+
+def test_gates_count_right_choices() -> None:
+    """Claim: a network that knows nothing has rates near zero; every stage's gate is known."""
+    gates = prepare_gates(Encoder(load_tokenizer(FOLDER)))
+    names = {name for stage in STAGES for name in stage.gate}
+    rates = gates(Network(TINY), sorted(names))
+    assert set(rates) == names
+    assert all(0.0 <= rate < 0.1 for rate in rates.values())
 
 
 def test_the_plan_ends_by_clock_or_by_steps() -> None:

@@ -1,0 +1,66 @@
+"""Places of an encoded row that matter more than others: the tokens that choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Format:
+    """Ids of the format's tokens that stand around names."""
+
+    declaration: int
+    description: int
+    call: int
+    brace: int
+    call_end: int
+
+
+def declared(ids: Sequence[int], form: Format) -> list[list[int]]:
+    """The ids of every declared name."""
+    starts = [place + 1 for place, number in enumerate(ids) if number == form.declaration]
+    return [list(ids[at : ids.index(form.description, at)]) for at in starts]
+
+
+def partings(name: Sequence[int], names: Sequence[Sequence[int]]) -> set[int]:
+    """The indices in `name` at which another name that began like it goes on differently."""
+    found = set()
+    for other in names:
+        same = 0
+        while same < len(name) and name[: same + 1] == other[: same + 1]:
+            same += 1
+        if same < len(name):
+            found.add(same)
+    return found
+
+
+def choices(ids: Sequence[int], start: int, form: Format) -> set[int]:
+    """The places in the target at which a called name parts from another declared one.
+
+    Args:
+        ids: prompt and target.
+        start: where the target begins.
+        form: ids of the format.
+    """
+    names, found = declared(ids[:start], form), set()
+    for at in (place + 1 for place in range(start, len(ids)) if ids[place] == form.call):
+        name = list(ids[at : ids.index(form.brace, at)])
+        found |= {at + part for part in partings(name, names)}
+    return found
+
+
+def deciding(ids: Sequence[int], start: int, form: Format) -> set[int]:
+    """The places of the target's tokens that choose: a tool, to call at all, or to call again.
+
+    The arguments are those of `choices`.
+    """
+    again = {at + 1 for at in range(start, len(ids) - 1) if ids[at] == form.call_end}
+    return choices(ids, start, form) | again | {start}
+
+
+def recalled(ids: Sequence[int], form: Format) -> set[int]:
+    """The places at which a declared name begins once more, outside its declaration's head."""
+    heads = {name[0] for name in declared(ids, form)}
+    places = range(1, len(ids))
+    return {at for at in places if ids[at] in heads and ids[at - 1] != form.declaration}
