@@ -32,6 +32,19 @@ _MOST: Final = 1000
 """Problems of one gold call that are looked at."""
 
 
+ANY_CALL: Final = "(any call)"
+"""What `any_call` expects, in the place of a tool's name; no tool can be called so."""
+
+
+def expected_tools(expect: Expectation) -> list[str]:
+    """The tools that the first alternative expects calls of, as written; [] for no call."""
+    if isinstance(expect, Calls):
+        return [call.tool for call in expect.calls]
+    if isinstance(expect, AnyCall):
+        return [ANY_CALL]
+    return [] if isinstance(expect, NoCall) else expected_tools(expect.options[0])
+
+
 def gold_calls(expect: Expectation, tools: Sequence[Tool]) -> tuple[Call, ...] | None:
     """The first alternative's calls, in the listed order; () where no call is expected.
 

@@ -20,7 +20,6 @@ from harness.cases import (
     Expectation,
     ExpectedCall,
     Matcher,
-    NoCall,
     OneOf,
     RowsRead,
     Spec,
@@ -28,7 +27,7 @@ from harness.cases import (
 )
 from harness.errors import Problem
 from harness.expansion import named_variables, unused_variables
-from harness.gold import gold_calls
+from harness.gold import ANY_CALL, expected_tools, gold_calls
 from harness.json_values import folded, shown
 from harness.safe_regex import RegexTimeout
 from harness.schema_faults import unknown_keywords
@@ -151,24 +150,15 @@ def _repetition(whole: _Spec, one: WrittenCase, other: WrittenCase) -> Problem:
 def _contradict(one: Case, other: Case) -> bool:
     if one.written == other.written:
         return False
-    if _tools_of(one.expect) != _tools_of(other.expect):
+    if sorted(expected_tools(one.expect)) != sorted(expected_tools(other.expect)):
         return True
     gold, others = gold_calls(one.expect, one.tools), gold_calls(other.expect, other.tools)
     return gold is not None and others is not None and gold != others
 
 
-def _tools_of(expect: Expectation) -> tuple[str, ...]:
-    """The names of the calls expected, sorted; of the first alternative."""
-    if isinstance(expect, OneOf):
-        return _tools_of(expect.options[0])
-    if isinstance(expect, AnyCall):
-        return ("any_call",)
-    return () if isinstance(expect, NoCall) else tuple(sorted(call.tool for call in expect.calls))
-
-
 def _one_sided(whole: _Spec) -> Iterator[Problem]:
     """A spec that a model passes by always doing the same."""
-    kinds = {_tools_of(case.expect) for case in whole.spec.cases}
+    kinds = {tuple(sorted(expected_tools(case.expect))) for case in whole.spec.cases}
     if () not in kinds:
         what = "no case expects `no_call`: a model that never holds back can pass them all"
         hint = "add prompts that no tool is for"
@@ -177,7 +167,7 @@ def _one_sided(whole: _Spec) -> Iterator[Problem]:
         what = "every case expects `no_call`: a model that never calls passes them all"
         hint = "add prompts that a tool is for"
         yield whole.about_cases(what, hint, code="one-sided")
-    elif len(kinds - {()}) == 1 and len(whole.toolbox.tools) > 1 and ("any_call",) not in kinds:
+    elif len(kinds - {()}) == 1 and len(whole.toolbox.tools) > 1 and (ANY_CALL,) not in kinds:
         names = " and ".join(next(iter(kinds - {()})))
         what = f"every case with a call expects {names}: a model that knows no other passes them"
         hint = "add prompts that the other tools are for"

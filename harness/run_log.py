@@ -20,17 +20,13 @@ from typing import IO, Any, Final, NoReturn
 from harness import __version__
 from harness.cases import (
     SPLITS,
-    AnyCall,
-    Calls,
     Case,
-    Expectation,
-    NoCall,
     Outcome,
     Spec,
     Verdict,
 )
 from harness.errors import UsageError
-from harness.gold import gold_calls
+from harness.gold import expected_tools, gold_calls
 from harness.json_values import shown
 from harness.log_files import LAST_RUN, open_fresh, open_own, same_file
 from harness.metrics import Metrics
@@ -39,9 +35,6 @@ from harness.redaction import Secrets, redact
 from harness.wording import shown_path
 
 SCHEMA_VERSION: Final = 1
-
-ANY_CALL: Final = "(any call)"
-"""What `any_call` expects, in the place of a tool's name; no tool can be called so."""
 
 Record = dict[str, Any]
 _KINDS: Final = ("run", "verdict", "end")
@@ -106,16 +99,7 @@ def _expected(case: Case) -> list[Record]:
     gold = gold_calls(case.expect, case.tools)
     if gold is not None:
         return [{"name": call.name, "arguments": call.arguments} for call in gold]
-    return [{"name": name, "arguments": None} for name in _first_names(case.expect)]
-
-
-def _first_names(expect: Expectation) -> list[str]:
-    """The names of the calls that the first alternative expects."""
-    if isinstance(expect, Calls):
-        return [call.tool for call in expect.calls]
-    if isinstance(expect, AnyCall):
-        return [ANY_CALL]
-    return [] if isinstance(expect, NoCall) else _first_names(expect.options[0])
+    return [{"name": name, "arguments": None} for name in expected_tools(case.expect)]
 
 
 def header(

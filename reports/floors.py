@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.cases import AnyCall, Calls, Case, Expectation, NoCall
-from harness.run_log import ANY_CALL, Record
+from harness.cases import Case, Expectation
+from harness.gold import expected_tools
+from harness.run_log import Record
 from reports.policies import Policy, SpecFiles, train_cases
 from reports.records import NO_TOOL, judged, tools
 from reports.sides import rate
@@ -110,11 +111,7 @@ def together(parts: Sequence[tuple[Floor, ...]]) -> tuple[Floor, ...]:
 
 def tools_of(expect: Expectation) -> str:
     """The tools that an expectation's first alternative names, as a record's `tools` does."""
-    if isinstance(expect, Calls):
-        return " + ".join(sorted(call.tool for call in expect.calls)) or NO_TOOL
-    if isinstance(expect, AnyCall):
-        return ANY_CALL
-    return NO_TOOL if isinstance(expect, NoCall) else tools_of(expect.options[0])
+    return " + ".join(sorted(expected_tools(expect))) or NO_TOOL
 
 
 def _bag_of_words(

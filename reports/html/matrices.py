@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from harness.run_log import ANY_CALL
+from harness.gold import ANY_CALL
 from reports.summary import Confusion
 
 _SHADES: Final = 5

@@ -189,6 +189,12 @@ class Browser:
         """What the page says of how many are shown."""
         return str(self.find("#count").text)
 
+    def until(self, count: str) -> None:
+        """Wait until the page says that so many are shown: a link is followed a moment later."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, 30).until(lambda _: self.count() == count)
+
     def choose(self, name: str, words: str) -> None:
         """Choose in one of the lists."""
         from selenium.webdriver.support.ui import Select

@@ -137,6 +137,7 @@ def test_links_lead_to_cases(browser: Any, guide: str) -> None:
     browser.find(".tally .fixed a").click()
     assert browser.count() == "14 of 20 shown"
     browser.find("#wrong a").click()
+    browser.until("20 of 20 shown")
     assert (len(browser.rows()), browser.focused()[:13]) == (20, "still missing")
     assert browser.find("#rows details[open] summary > code").text == "use-effect"
 
