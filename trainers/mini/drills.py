@@ -78,6 +78,14 @@ def plain(count: int, rng: Random) -> Row:
     return _drill(tools, tools[0].description, (Call(tools[0].name, {}),), rng)
 
 
+def stemmed(row: Row, rng: Random) -> Row:
+    """The row with one beginning for all names: only what follows it tells the tools apart."""
+    stem = rng.choice(nouns("train"))
+    tools = tuple(replace(tool, name=f"{stem}_{tool.name}") for tool in row.tools)
+    calls = tuple(replace(call, name=f"{stem}_{call.name}") for call in row.calls)
+    return replace(row, tools=tools, calls=calls)
+
+
 def choose(count: int, rng: Random, single: bool = False) -> Row:
     """A row of tools with a description of one to three words, of which some are asked for.
 

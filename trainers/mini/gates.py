@@ -10,7 +10,7 @@ import torch
 
 from trainers.mini.batches import Encoder, Example
 from trainers.mini.compose import pick
-from trainers.mini.drills import choose, plain, recall
+from trainers.mini.drills import choose, plain, recall, stemmed
 from trainers.mini.model import Network
 from trainers.mini.schema import Row
 from trainers.mini.words import Splits
@@ -22,6 +22,7 @@ _DEV = Splits("dev", "dev", "dev")
 _MAKERS: dict[str, Callable[[Random], Row]] = {
     "recall": lambda rng: recall(_TOOLS, rng, echo=0.0),
     "plain": lambda rng: plain(_TOOLS, rng),
+    "stem_plain": lambda rng: stemmed(plain(_TOOLS, rng), rng),
     "drill": lambda rng: choose(_TOOLS, rng),
     "single_drill": lambda rng: choose(_TOOLS, rng, single=True),
     "single_pick": lambda rng: pick(_TOOLS, rng, _DEV, most=1),

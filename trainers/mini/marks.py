@@ -60,7 +60,11 @@ def deciding(ids: Sequence[int], start: int, form: Format) -> set[int]:
 
 
 def recalled(ids: Sequence[int], form: Format) -> set[int]:
-    """The places at which a declared name begins once more, outside its declaration's head."""
-    heads = {name[0] for name in declared(ids, form)}
+    """The places, outside the declarations' heads, of the tokens at which all names part."""
+    names = declared(ids, form)
+    columns = enumerate(zip(*names, strict=False))
+    common = next((at for at, column in columns if len(set(column)) > 1), 0)
+    heads = {name[common] for name in names if len(name) > common}
+    own = {form.declaration, *(names[0][common - 1 : common])}
     places = range(1, len(ids))
-    return {at for at in places if ids[at] in heads and ids[at - 1] != form.declaration}
+    return {at for at in places if ids[at] in heads and ids[at - 1] not in own}

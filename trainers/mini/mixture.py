@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from trainers.mini.compose import Requests, echo, parallel, pick, refusal, single, small_talk
-from trainers.mini.drills import assign, choose, foretell, plain, recall, same
+from trainers.mini.drills import assign, choose, foretell, plain, recall, same, stemmed
 from trainers.mini.lookups import lookup_requests
 from trainers.mini.naming import varied
 from trainers.mini.procedural import made_requests
@@ -73,6 +73,20 @@ STAGES = (
         _SMALL,
         0.03,
         {"single_drill": 0.9, "single_pick": 0.85},
+        300,
+    ),
+    Stage(
+        "stem",
+        {
+            "stem_recall": 0.2,
+            "stem_same": 0.1,
+            "stem_plain": 0.3,
+            "single_drill": 0.25,
+            "single_pick": 0.15,
+        },
+        _SMALL,
+        0.03,
+        {"stem_plain": 0.9, "single_drill": 0.85},
         1200,
     ),
     Stage(
@@ -183,6 +197,9 @@ _MAKERS: dict[str, Maker] = {
     "foretell": lambda count, rng, _: foretell(max(count, 2), rng),
     "recall": lambda count, rng, _: recall(max(count, 2), rng),
     "drill": lambda count, rng, _: choose(max(count, 2), rng),
+    "stem_recall": lambda count, rng, _: stemmed(recall(max(count, 2), rng), rng),
+    "stem_same": lambda count, rng, _: stemmed(same(max(count, 2), rng), rng),
+    "stem_plain": lambda count, rng, _: stemmed(plain(max(count, 2), rng), rng),
     "single_drill": lambda count, rng, _: choose(max(count, 2), rng, single=True),
     "single_pick": lambda count, rng, splits: pick(max(count, 2), rng, splits, most=1),
     "assign": lambda count, rng, _: assign(min(count, 4), rng),
