@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,8 @@ class Browser:
         )  # fmt: skip
         self.driver.get("about:blank")
         self.driver.get(page)
+        # On a busy machine the driver may come back while a long page is still being read.
+        self.wait(lambda: self.run("return document.readyState") == "complete")
 
     def look(self, scheme: str = "light", media: str = "") -> None:
         """Emulate what a reader has set."""
@@ -189,11 +191,15 @@ class Browser:
         """What the page says of how many are shown."""
         return str(self.find("#count").text)
 
-    def until(self, count: str) -> None:
-        """Wait until the page says that so many are shown: a link is followed a moment later."""
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Wait for something, a minute at most."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        WebDriverWait(self.driver, 30).until(lambda _: self.count() == count)
+        WebDriverWait(self.driver, 60).until(lambda _: condition())
+
+    def until(self, count: str) -> None:
+        """Wait until the page says that so many are shown: a link is followed a moment later."""
+        self.wait(lambda: self.count() == count)
 
     def choose(self, name: str, words: str) -> None:
         """Choose in one of the lists."""

@@ -65,6 +65,7 @@ def test_tags(browser: Any, traps: str) -> None:
 def test_many_cases_are_listed_by_and_by(browser: Any, many: str) -> None:
     """500 at once, more on demand; filters and links reach those that are not listed yet."""
     browser.open(many)
+    browser.until("1,200 of 1,200, the first 500 shown")
     assert (len(browser.rows()), browser.count()) == (500, "1,200 of 1,200, the first 500 shown")
     browser.find("#more").click()
     assert len(browser.rows()) == 1000

@@ -21,7 +21,7 @@ from trainers.mini.batches import (  # noqa: E402
     chunk_examples,
     make_batch,
 )
-from trainers.mini.drills import foretell, recall  # noqa: E402
+from trainers.mini.drills import foretell, recall, stemmed  # noqa: E402
 from trainers.mini.mixture import FULL, STAGES, chunk_rows  # noqa: E402
 from trainers.mini.parse import parse_output  # noqa: E402
 from trainers.mini.schema import Call, Row, Tool  # noqa: E402
@@ -98,6 +98,16 @@ def test_recall_drills_score_every_name(
     assert found <= encoder.deciding(example)
     before = {place for place in found if place < example.start}
     assert (len(before), len(found - before)) == named
+
+
+def test_with_one_beginning_the_later_part_is_scored(encoder: Encoder) -> None:
+    """Claim: where all names begin alike, recall drills score the token that tells them apart."""
+    row = stemmed(recall(3, Random(4), 0.0), Random(1))
+    [example] = encoder.encode([row])
+    found = sorted(encoder.choices(example))
+    tokens = [load_tokenizer(FOLDER).id_to_token(example.ids[place]) for place in found]
+    assert len(tokens) == 3
+    assert {tool.name.split("_")[1] for tool in row.tools} == set(tokens)
 
 
 def test_a_batch_scores_every_target_token(encoder: Encoder) -> None:
