@@ -96,6 +96,8 @@ def _parts(log: Log) -> list[str]:
         return [*problems, "its header does not say how many cases its specs had"]
     found = Counter((record["spec"], record["split"]) for record in log.records)
     for name, policy in policies.items():
+        if not any(mapping(mapping(policy).get("cases")).values()):
+            problems.append(f"{one_line(name)}: its data set gave no case")
         for split in _splits(log):
             had = mapping(mapping(policy).get("cases")).get(split, 0)
             if found[name, split] != had:
@@ -109,7 +111,7 @@ def _parts(log: Log) -> list[str]:
 
 def _splits(log: Log) -> Sequence[str]:
     """The splits that the run was to judge."""
-    split = option(log, "split")
+    split = option(log.header, "split")
     if split == "all":
         return SPLITS
     there = {split} if split in SPLITS else {record["split"] for record in log.records}

@@ -12,7 +12,7 @@ from harness.loading import SUFFIX
 from harness.log_files import is_free, same_file
 from harness.output import print_lines
 from harness.wording import count, one_line
-from reports.summary import CaseRow, Summary
+from reports.summary import CaseRow, Group, Summary
 
 FAILED: Final = 1
 FORMATS: Final = {
@@ -146,6 +146,9 @@ def _fail(asked: str | None, summary: Summary) -> int:
     if asked is None:
         return 0
     reasons = list(_regressions(summary) if asked == "regression" else _worse(summary))
+    compared = summary.overall.comparison
+    if compared is None or not compared.n:
+        reasons.insert(0, "no case was judged both times, so nothing was compared")
     for reason in reasons:
         _complain(f"--fail-on {asked}: {reason}")
     return FAILED if reasons else 0
@@ -162,20 +165,32 @@ def _regressions(summary: Summary) -> Iterator[str]:
     passed = [row for row in summary.cases if row.before and row.before.outcome == "pass"]
     broken = [row for row in passed if row.change == "broken"]
     errors = [row for row in passed if row.after and row.after.outcome == "error"]
-    lost = [row for row in passed if row.after is None and not summary.after.finished]
+    skipped = [row for row in passed if row.after and row.after.outcome == "skip"]
+    partial = {spec.whole.spec for spec in summary.specs if _is_partial(spec.whole)}
+    gone = [row for row in passed if row.after is None]
+    lost = [row for row in gone if not summary.after.finished or row.spec in partial]
     if broken:
         yield f"{_cases(broken)} passed before and {_verb(broken, 'miss')} now: {_names(broken)}"
     if errors:
         yield f"{_cases(errors)} passed before and {_verb(errors, 'be')} now: {_names(errors)}"
+    if skipped:
+        yield f"{_cases(skipped)} passed before and {_verb(skipped, 'skip')} now: {_names(skipped)}"
     if lost:
-        yield (
-            f"{_cases(lost)} passed before, and the run ended before {_verb(lost, 'it')} came: "
-            f"{_names(lost)}"
-        )
+        yield f"{_cases(lost)} passed before and {_verb(lost, 'lack')} now: {_names(lost)}"
+
+
+def _is_partial(whole: Group) -> bool:
+    """Whether a spec has cases that the run did not judge: its gate is then not decided."""
+    return whole.after.pass_rate is not None and whole.after.met is None
 
 
 def _verb(rows: Sequence[CaseRow], verb: str) -> str:
-    forms = {"miss": ("misses", "miss"), "be": ("is an error", "are errors"), "it": ("it", "they")}
+    forms = {
+        "miss": ("misses", "miss"),
+        "be": ("is an error", "are errors"),
+        "skip": ("is skipped", "are skipped"),
+        "lack": ("was not reached", "were not reached"),
+    }
     return forms[verb][len(rows) != 1]
 
 

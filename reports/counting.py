@@ -13,7 +13,7 @@ from reports.floors import NO_RULES, Rules, floors, rules_for, together
 from reports.headline import verdict
 from reports.notices import notices
 from reports.pairing import compare
-from reports.policies import SpecFiles
+from reports.policies import SpecFiles, absent
 from reports.records import NO_TOOL, UNSAID
 from reports.rows import rows
 from reports.runs import Opened
@@ -40,7 +40,7 @@ def summarise(opened: Opened, *, split: str | None = None) -> Summary:
     seeds = seed_results(opened, chosen, files)
     return Summary(
         title=title(opened, pair.names),
-        verdict=verdict(overall, wholes, chosen),
+        verdict=verdict(overall, wholes, chosen, tuple(absent(opened.after, chosen))),
         notices=notices(opened, pair, overall, specs, rules, seeds),
         split=chosen,
         after=facts_of(opened.after),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageError
 from harness.gating import decide
 from harness.run_log import Record, read_log
 from reports.policies import Policy
 from reports.records import number, whole_number
-from reports.runs import Log, option
+from reports.runs import option
 from reports.summary import Side
 
 
@@ -23,20 +25,20 @@ class Terms:
     allowed: int = 0
 
 
-def terms_of(log: Log) -> Terms:
-    """The terms of a run, as its header has them."""
-    rate = number(option(log, "min_pass_rate"))
-    allowed = whole_number(option(log, "allow_regressions")) or 0
-    return Terms(rate if rate is None or rate <= 1 else None, _baseline(log), allowed)
+def terms_of(header: Mapping[str, Any]) -> Terms:
+    """The terms of a run, as the header of its log has them."""
+    rate = number(option(header, "min_pass_rate"))
+    allowed = whole_number(option(header, "allow_regressions")) or 0
+    return Terms(rate if rate is None or rate <= 1 else None, _baseline(header), allowed)
 
 
-def _baseline(log: Log) -> Collection[str] | None:
-    named = option(log, "baseline")
+def _baseline(header: Mapping[str, Any]) -> Collection[str] | None:
+    named = option(header, "baseline")
     if not isinstance(named, str) or not named:
         return ()
     try:
-        return read_log(named).passed
-    except (UsageError, ValueError):
+        return read_log(named).passed if Path(named).is_file() else None
+    except (UsageError, OSError, ValueError):
         return None
 
 

@@ -13,23 +13,26 @@ LONGEST: Final = 800
 """Characters of the sentence: a spec's name in a log from elsewhere may be endless."""
 
 
-def verdict(overall: Group, specs: Sequence[Group], split: str) -> str:
-    """What changed, where something is compared, and whether the gates are met, where known."""
-    return cut(_verdict(overall, specs, split), LONGEST)
+def verdict(overall: Group, specs: Sequence[Group], split: str, absent: Sequence[str] = ()) -> str:
+    """What changed, where something is compared, and whether the gates are met, where known.
+
+    `absent` names specs of which the run judged nothing.
+    """
+    return cut(_verdict(overall, specs, split, absent), LONGEST)
 
 
-def _verdict(overall: Group, specs: Sequence[Group], split: str) -> str:
+def _verdict(overall: Group, specs: Sequence[Group], split: str, absent: Sequence[str]) -> str:
     asked = [spec for spec in specs if spec.after.cases]
     if overall.comparison is not None:
-        return f"{_change(overall.comparison, split)}; {_gates(asked)}."
+        return f"{_change(overall.comparison, split)}; {_gates(asked, absent)}."
     rate = overall.after.rate
     found = f"{rate.passed} of {rate.n} pass on {split}" if rate.n else f"nothing judged on {split}"
-    states = {spec.after.met for spec in asked}
+    states = {spec.after.met for spec in asked} | ({None} if absent else set())
     word = "Gates" if len(asked) > 1 else "Gate"
     head = {True: f"{word} met: ", False: f"{word} not met: "}
     if len(states) == 1 and None not in states:
-        return f"{head[states.pop() is True]}{found}; {_gates(asked, brief=True)}."
-    return f"{found[0].upper()}{found[1:]}; {_gates(asked)}."
+        return f"{head[states.pop() is True]}{found}; {_gates(asked, (), brief=True)}."
+    return f"{found[0].upper()}{found[1:]}; {_gates(asked, absent)}."
 
 
 def _change(found: Comparison, split: str) -> str:
@@ -46,15 +49,17 @@ def _change(found: Comparison, split: str) -> str:
     return f"{found.trend.capitalize()}: {what}"
 
 
-def _gates(specs: Sequence[Group], *, brief: bool = False) -> str:
+def _gates(specs: Sequence[Group], absent: Sequence[str], *, brief: bool = False) -> str:
     """How each gate stands; `brief` where the sentence has said already that it is met or not."""
-    if len(specs) == 1:
+    if len(specs) == 1 and not absent:
         name, side = specs[0].spec, specs[0].after
         return _needs(name, side) if brief else _gate(name, side)
     met = [spec.spec for spec in specs if spec.after.met]
-    parts = [f"{len(met)} of {count(len(specs), 'gate')} {'is' if len(met) == 1 else 'are'} met"]
+    gates, verb = count(len(specs) + len(absent), "gate"), "is" if len(met) == 1 else "are"
+    parts = [f"{len(met)} of {gates} {verb} met"]
     for state, word in ((False, "not met"), (None, "not decided")):
         names = [spec.spec for spec in specs if spec.after.met is state]
+        names += absent if state is None else ()
         parts += [f"{word}: {cut(', '.join(names))}"] if names else []
     return "; ".join(parts)
 

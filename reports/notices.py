@@ -12,6 +12,7 @@ from harness.wording import count, cut
 from reports.differences import differences, models
 from reports.floors import Rules
 from reports.gates import cases_of
+from reports.policies import absent
 from reports.records import UNSAID, judged, mapping, text, tools
 from reports.runs import Log, Opened
 from reports.splits import ALL, Pair, Run
@@ -126,6 +127,9 @@ def _gates(run: Run, *, named: bool) -> Iterator[str]:
                 f"{where}{len(records)} of the {count(total, _cases(run.split))} of {name} are in "
                 "the log, so its gate is not decided"
             )
+    for name, total in absent(run.log, run.split).items():
+        why = f"none of its {count(total, _cases(run.split))} is" if total else "it had no case"
+        yield f"{where}{name}: {why}{' in the log' if total else ''}, so its gate is not decided"
     if run.terms.baseline is None:
         yield (
             f"{where}the baseline that the run was held against cannot be read, so no gate is "
@@ -146,12 +150,13 @@ def _seeds(opened: Opened, seeds: Sequence[SeedResult], split: str) -> Iterator[
         word = "seed" if len(missing) == 1 else "seeds"
         yield f"{word} {', '.join(missing)}: not come to an end, and left out"
     if seeds:
-        passed = [one.after.passed for one in seeds]
+        low, high = (pick(seeds, key=lambda one: one.after.passed).after for pick in (min, max))
+        least = f"{low.passed}" if low.n == high.n else f"{low.passed} of {low.n}"
         seed = opened.training.seed if opened.training else None
         mine = "the first" if seed is None else f"seed {seed}"
         met = sum(one.met for one in seeds)
         yield (
-            f"{len(seeds)} seeds: {min(passed)} to {max(passed)} of {seeds[0].after.n} passed on "
+            f"{len(seeds)} seeds: {least} to {high.passed} of {high.n} passed on "
             f"{split}, {met} of {len(seeds)} met; all other numbers are those of {mine}"
         )
 

@@ -42,6 +42,23 @@ def policies(log: Log, files: SpecFiles) -> dict[str, Policy]:
     return {name: _policy(log, name, first[name], files) for name in names}
 
 
+def absent(log: Log, split: str) -> dict[str, int]:
+    """The specs of the header that the log has no verdict of, and how many cases they have.
+
+    Those are of the split; a spec that has cases in others only is not among them.
+    """
+    judged = {record["spec"] for record in log.records}
+    found = {}
+    for name, said in mapping(log.header.get("policies")).items():
+        cases = {
+            key: whole_number(n) or 0 for key, n in mapping(mapping(said).get("cases")).items()
+        }
+        total, mine = sum(cases.values()), cases.get(split, 0)
+        if name not in judged and (mine or not total or split == "all"):
+            found[text(name)] = total if split == "all" else mine
+    return found
+
+
 def _policy(log: Log, name: str, record: Record, files: SpecFiles) -> Policy:
     digest = text(mapping(log.header.get("specs")).get(name)) or None
     said = mapping(mapping(log.header.get("policies")).get(name))

@@ -20,7 +20,8 @@ from harness.run import judged
 from harness.run_log import ReadLog, Record, header, read_log, record_of
 from harness.summary import row_of, summary_lines
 from harness.wording import count, one_line, shown_path
-from reports.records import mapping, number, text
+from reports.gates import terms_of
+from reports.records import mapping, text
 from reports.writing import json_line, write_whole
 
 _NAMED: Final = 12
@@ -139,13 +140,12 @@ def judge_again(log: ReadLog, specs: Sequence[Spec], today: Sequence[Spec] = ())
         for case in cases
         if case.ref in logged and case.ref not in left
     ]
+    places = {one.name: {c.ref: str(c.split) for c in one.cases} for one in today or specs}
     return Rescored(
         tuple(made[case.ref] for case in cases),
         tuple(change for change in changes if _kind(change.before) != _kind(change.after)),
         unjudged,
-        _grouped(
-            (ref, _why_gone(ref, today or specs)) for ref in reversed(logged) if ref not in made
-        ),
+        _grouped((ref, _why_gone(ref, places)) for ref in reversed(logged) if ref not in made),
     )
 
 
@@ -164,13 +164,12 @@ def _reply(case: Case, verdict: Record | None) -> Reply:
     return Reply(reply, finish)
 
 
-def _why_gone(ref: str, specs: Sequence[Spec]) -> str:
-    spec, _, ident = ref.partition("::")
-    mine = next((one for one in specs if one.name == spec), None)
+def _why_gone(ref: str, splits: Mapping[str, Mapping[str, str]]) -> str:
+    """Why today's specs have no such case; `splits` is that of each of their cases, by spec."""
+    mine = splits.get(ref.partition("::")[0])
     if mine is None:
         return "of specs that were not named"
-    case = next((case for case in mine.cases if case.id == ident), None)
-    return "gone from the spec" if case is None else f"a {case.split} case now"
+    return f"a {mine[ref]} case now" if ref in mine else "gone from the spec"
 
 
 def _grouped(pairs: Iterable[tuple[str, str | None]]) -> dict[str, tuple[str, ...]]:
@@ -227,12 +226,15 @@ def _gates(log: ReadLog, specs: Sequence[Spec], found: Rescored) -> list[str]:
     splits = list(dict.fromkeys(record["split"] for record in found.records))
     split = "test" if "test" in splits or not splits else splits[0]
     mine = [record for record in found.records if record["split"] == split]
+    terms = terms_of(mapping(log.run))
     decisions = [
         decide(
             spec.name,
             spec.gate,
             [record for record in mine if record["spec"] == spec.name],
-            min_pass_rate=_min_pass_rate(log),
+            min_pass_rate=terms.min_pass_rate,
+            baseline=terms.baseline or (),
+            allow_regressions=terms.allowed,
         )
         for spec in specs
     ]
@@ -241,13 +243,6 @@ def _gates(log: ReadLog, specs: Sequence[Spec], found: Rescored) -> list[str]:
     label = text(mapping(log.run).get("label")) or "not said by the log"
     notes = [_counted(other, found.records) for other in splits if other != split]
     return summary_lines(label, split, rows, (), _metrics(mine).footer(0), notes)
-
-
-def _min_pass_rate(log: ReadLog) -> float | None:
-    """The rate that the run asked of every gate, where it did."""
-    option = mapping(mapping(mapping(log.run).get("options")).get("min_pass_rate"))
-    rate = number(option.get("value"))
-    return rate if rate is not None and rate <= 1 else None
 
 
 def _metrics(records: Iterable[Record]) -> Metrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -152,7 +153,7 @@ def _seeds(folder: Path) -> tuple[Seed, ...]:
         return ()
     named = [place for place in places.iterdir() if place.is_dir() and _number(place.name)]
     return tuple(
-        Seed(int(place.name), _maybe(place / "before.jsonl"), _maybe(place / "after.jsonl"))
+        Seed(int(place.name), _begun(place / "before.jsonl"), _begun(place / "after.jsonl"))
         for place in named
     )
 
@@ -161,10 +162,15 @@ def _number(name: str) -> bool:
     return name.isascii() and name.isdigit() and len(name) < 20
 
 
+def _begun(file: Path) -> Log | None:
+    """A log that has a verdict; None before that."""
+    return _maybe(file) if file.exists() and read_log(str(file)).verdicts else None
+
+
 def _maybe(file: Path) -> Log | None:
     return _log(str(file)) if file.exists() else None
 
 
-def option(log: Log, name: str) -> Any:
-    """The value of an option of the run; None where its header does not say."""
-    return mapping(mapping(log.header.get("options")).get(name)).get("value")
+def option(header: Mapping[str, Any], name: str) -> Any:
+    """The value of an option of a run; None where the header of its log does not say."""
+    return mapping(mapping(header.get("options")).get(name)).get("value")

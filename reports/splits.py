@@ -80,7 +80,7 @@ class Pair:
 
 def run_of(log: Log, split: str, files: SpecFiles) -> Run:
     """A log as one side of a report."""
-    return Run(log, policies(log, files), terms_of(log), split)
+    return Run(log, policies(log, files), terms_of(log.header), split)
 
 
 def chosen_split(log: Log, split: str | None) -> str:

@@ -18,6 +18,8 @@ from reports.summary import Answer, CaseRow
 
 _LONGEST: Final = 2000
 """Characters of a text in which differences are still marked."""
+_MOST_PAIRS: Final = 40_000
+"""Pairs of pieces that are compared: of repeated pieces the time grows with their cube."""
 _OF_TOOLS: Final = frozenset(
     {Miss.UNEXPECTED_CALL, Miss.NO_CALL, Miss.UNKNOWN_TOOL}
     | {Miss.EXTRA_CALL, Miss.MISSING_CALL, Miss.WRONG_TOOL}
@@ -61,9 +63,10 @@ def difference(case: CaseRow, answer: Answer, width: int) -> Difference:
     if longest <= _LONGEST and answer.miss in _OF_TOOLS:
         return _by_tools(case.expected_tools, answer.called)
     if longest <= _LONGEST and answer.miss in _OF_ARGUMENTS and case.gold and answer.reply:
-        blocks = "".join(parse_reply(answer.reply).blocks)
-        if blocks:
-            return _by_pieces(_PIECES.findall(case.gold), _PIECES.findall(blocks))
+        left = _PIECES.findall(case.gold)
+        right = _PIECES.findall("".join(parse_reply(answer.reply).blocks))
+        if right and len(left) * len(right) <= _MOST_PAIRS:
+            return _by_pieces(left, right)
     return Difference(None, cut(answer.called, width))
 
 

@@ -215,8 +215,29 @@ def test_what_breaks_a_run_is_a_regression(project: Any) -> None:
     )
     assert report(project, "cut.jsonl", *asked).err == (
         "--fail-on regression: 1 case passed before and is an error now: desk::b\n"
-        "--fail-on regression: 1 case passed before, and the run ended before it came: desk::c\n"
+        "--fail-on regression: 1 case passed before and was not reached now: desk::c\n"
     )
+
+
+def test_nothing_compared_is_never_good(project: Any) -> None:
+    """A run of other cases, of errors or of skips alone, or of a part of the cases, fails."""
+    first, *verdicts, end = project.log("after.jsonl")
+    for name, changed in (
+        ("other", [line | {"case": f"{line['case']}-2"} for line in verdicts]),
+        ("errors", [line | {"outcome": "error", "miss": None} for line in verdicts]),
+        ("skips", [line | {"outcome": "skip", "miss": None} for line in verdicts]),
+    ):
+        lines = [first, *changed, end]
+        project.write(f"{name}.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+        for asked in ("regression", "worse"):
+            ran = report(project, f"{name}.jsonl", "--against", "after.jsonl", "--fail-on", asked)
+            assert ran.code == 1
+            nothing = "no case was judged both times, so nothing was compared"
+            assert ran.err.splitlines()[0] == f"--fail-on {asked}: {nothing}"
+    part = [first, verdicts[0], end]
+    project.write("part.jsonl", "".join(f"{json.dumps(line)}\n" for line in part))
+    ran = report(project, "part.jsonl", "--against", "after.jsonl", "--fail-on", "regression")
+    assert (ran.code, "not reached now" in ran.err) == (1, True)
 
 
 def test_worse_beyond_chance(project: Any) -> None:

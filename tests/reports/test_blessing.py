@@ -177,6 +177,17 @@ def test_a_partial_run_is_refused() -> None:
     assert refused().splitlines()[1:-1] == ["  desk: 1 test case is in the log, and the spec had 3"]
 
 
+def test_a_spec_without_a_case_is_refused() -> None:
+    """A data set that gave no case proved nothing."""
+    assert run(ALL_RIGHT) == 0
+    first, *rest = Path("run.jsonl").read_text("utf-8").splitlines(keepends=True)
+    header = json.loads(first)
+    none = {"train": 0, "dev": 0, "test": 0}
+    header["policies"]["rows"] = {**header["policies"]["desk"], "cases": none}
+    Path("run.jsonl").write_text("".join([json.dumps(header) + "\n", *rest]), encoding="utf-8")
+    assert "  rows: its data set gave no case\n" in refused()
+
+
 def test_a_run_with_errors_is_refused() -> None:
     """A case without a reply is nobody's pass and nobody's miss."""
     assert run({"plan": FIND, "joke": "Ha."}) == 3

@@ -170,6 +170,29 @@ def test_one_log(before: Path, after: Path, judged: Judge) -> None:
     assert asked.notices[0] == "the run asked for a pass rate of 0.9 in place of the specs' own"
 
 
+def test_a_spec_of_which_nothing_was_judged_is_never_passed_over(
+    after: Path, tmp_path: Path
+) -> None:
+    """Its gate counts as not decided, on top and in a notice, also where it never had a case."""
+
+    def more(lines: list[dict[str, Any]]) -> None:
+        policy = lines[0]["policies"]["search-policy"]
+        lines[0]["policies"] |= {
+            "away": policy | {"cases": {"test": 7}},
+            "empty": policy | {"cases": {"train": 0, "dev": 0, "test": 0}},
+            "train-only": policy | {"cases": {"train": 3}},
+        }
+
+    found = summarise(open_run(edited(after, tmp_path / "more.jsonl", more)))
+    assert found.verdict == (
+        "16 of 20 pass on test; 1 of 3 gates is met; not decided: away, empty."
+    )
+    assert found.notices[:2] == (
+        "away: none of its 7 test cases is in the log, so its gate is not decided",
+        "empty: it had no case, so its gate is not decided",
+    )
+
+
 def test_two_specs(judged: Judge) -> None:
     """Errors, skips and several gates: each spec for itself, and all of them together."""
     found = summarise(open_run(str(judged("everyday-traps", SEARCH, TRAPS))))

@@ -102,6 +102,14 @@ def test_an_expectation_that_changed() -> None:
     assert "desk: gate not met: 2 of 3 passed; the gate asks for a rate of 0.9: at least 3" in lines
 
 
+def test_the_baseline_of_the_run_still_counts() -> None:
+    """A case that passed in it and misses is a regression after rescoring too."""
+    assert run(REPLIES, log="good.jsonl") == 0
+    assert run({**REPLIES, "joke": FIND}, "--baseline", "good.jsonl") == 1
+    lines = rescore("run.jsonl", ["desk.spec.yaml"])
+    assert "desk: gate not met: 1 case passed in the baseline and misses now" in lines
+
+
 def test_another_kind_of_miss_is_a_change() -> None:
     """A case that missed and misses now in another way."""
     run(REPLIES)
