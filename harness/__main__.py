@@ -7,21 +7,19 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from io import TextIOWrapper
 from typing import Final
 
 from harness import __version__
 from harness.errors import CallgateError, printable
 from harness.options import OPTIONS, flag
+from harness.output import ready_streams
 
 _BROKEN: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped
-            stream.reconfigure(errors="backslashreplace")
+    ready_streams()
     try:
         given = _parser().parse_args(arguments)
         code: int = given.command(given)

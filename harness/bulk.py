@@ -22,7 +22,7 @@ from harness.summary import row_of, summary_lines
 class Judged:
     """The records of all cases, the decisions, the summary for people.
 
-    Specs without a case in the split have no decision; one whose data set gave no case at all has.
+    Specs without a case in the split have no decision, save those that owe one (`Spec.owes`).
     """
 
     records: tuple[dict[str, Any], ...]
@@ -33,7 +33,8 @@ class Judged:
 def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> Judged:
     """Judge the cases of the chosen split, log them as they come, decide every gate.
 
-    A spec without a case in the split has no decision, only its line in the summary.
+    A spec without a case in the split has no decision, only its line in the summary; where its
+    data set should have given one, it has a decision that nothing was judged.
 
     Raises:
         UsageError: the baseline cannot be read, or the log not be written where it was asked for.
@@ -69,7 +70,9 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
         )
         for spec in specs
     ]
-    without = {spec.name for spec in specs if spec.cases and not records[spec.name]}
+    without = {
+        spec.name for spec in specs if not records[spec.name] and not spec.owes(settings.split)
+    }
     decisions = tuple(decision for decision in every_decision if decision.spec not in without)
     every = [record for spec in specs for record in records[spec.name]]
     judged = sum(decision.tally.judged for decision in decisions)

@@ -264,11 +264,12 @@ class DroppedRows:
 class RowsRead:
     """What became of the rows of a spec's data set.
 
-    `rows` counts those that were chosen: `cases` of them became cases, `left` are usable but
-    beyond the `head` of their split, and the rest are `dropped`. `lost` says what rows have and
-    their cases have not: a phrase, and of how many rows it is true. `hint` says what the rows
+    `rows` counts those that were chosen: `cases` of them became cases, `left` were not read for
+    being beyond the `head` of their split, and the rest are `dropped`. `lost` says what rows have
+    and their cases have not: a phrase, and of how many rows it is true. `hint` says what the rows
     hold where none met `where`. `broken` counts the cases whose expected calls break their own
-    tools' schemas, for which no reply is blamed.
+    tools' schemas, for which no reply is blamed. `asked` are the splits that `take` or `head`
+    asks for rows of.
     """
 
     format: str
@@ -280,6 +281,7 @@ class RowsRead:
     lost: Mapping[str, int] = field(default_factory=dict)
     hint: str = ""
     broken: int = 0
+    asked: tuple[Split, ...] = ()
 
     @property
     def drops(self) -> dict[str, int]:
@@ -307,6 +309,12 @@ class Spec:
     def in_split(self, split: str) -> tuple[Case, ...]:
         """The cases of `train`, `dev`, `test`, or of `all` of them."""
         return tuple(case for case in self.cases if split in ("all", case.split))
+
+    def owes(self, split: str) -> bool:
+        """Whether nothing to judge in a split is an error: its data set should have given some."""
+        if self.in_split(split):
+            return False
+        return not self.cases or (self.source is not None and split in self.source.asked)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def rows_text(read: RowsRead) -> str:
     """What became of the rows: `109 of 300 rows of a.jsonl are cases; dropped: 191 no tools`."""
     text = f"{read.cases} of {count(read.rows, 'row')} of {read.place} are cases"
     if read.left:
-        text += f"; usable, but beyond `head`: {read.left}"
+        text += f"; not read, beyond `head`: {read.left}"
     if read.broken:
         text += f"; with an expected call that breaks its own tool's schema: {read.broken}"
     if read.dropped:

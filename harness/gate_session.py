@@ -173,8 +173,9 @@ class GateSession:
         return "\n".join([*lines, *map(miss_line, misses)])
 
     def nothing_text(self, spec: Spec) -> str:
-        """Why there is nothing to decide for a spec without a case."""
+        """Why there is nothing to decide for a spec that owes a case in the chosen split."""
         why = rows_text(spec.source) if spec.source else "it has no case"
+        why = f"{self._no_case}; {why}" if spec.cases else why
         return f"{spec.name}: nothing was judged: {why}"
 
     def case_text(self, case: Case) -> str:
@@ -242,7 +243,8 @@ class GateSession:
         records = [r for _, r in self._reported.values() if r["spec"] == spec.name]
         total = self.selection(spec).total
         why = f"not asked: {len(records)} of {total}" if total else self._no_case
-        return row_of(self._decide(spec, records), why if spec.cases else None)
+        owes = spec.owes(self.settings.split)
+        return row_of(self._decide(spec, records), None if owes else why)
 
     @property
     def _no_case(self) -> str:

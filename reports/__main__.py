@@ -7,11 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from io import TextIOWrapper
 from typing import Final
 
 from harness import __version__
 from harness.errors import CallgateError, printable
+from harness.output import ready_streams
 from reports import command
 
 _BROKEN: Final = 3
@@ -26,9 +26,7 @@ A RUN that is called bless or rescore is named ./bless or ./rescore."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 0, 1 where --fail-on says so, 2 bad usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped
-            stream.reconfigure(errors="backslashreplace")
+    ready_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         given = _given(words)

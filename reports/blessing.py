@@ -18,11 +18,12 @@ from harness.errors import UsageError
 from harness.log_files import is_free, same_file
 from harness.run_log import SCHEMA_VERSION, Record, read_log
 from harness.wording import count, one_line
+from harness.writing import write_whole
 from reports.counting import summarise
 from reports.records import mapping, text
 from reports.runs import Log, open_run, option
 from reports.summary import Summary
-from reports.writing import json_line, write_whole
+from reports.writing import json_line
 
 _NAMED: Final = 12
 """Cases that a line names."""

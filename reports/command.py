@@ -128,17 +128,12 @@ def _write(output: str, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    from reports.writing import write_whole
+    from harness.writing import write_whole
 
-    file = Path(output)
     try:
-        if not file.exists() or file.is_file():
-            write_whole(file, text)
-        else:
-            file.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{output}: cannot be written: {reason}") from None
+        write_whole(Path(output), text)
+    except ValueError as error:
+        raise UsageError(f"{output}: cannot be written: {error}") from None
 
 
 def _fail(asked: str | None, summary: Summary) -> int:

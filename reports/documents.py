@@ -8,8 +8,8 @@ from typing import Final
 
 from harness.errors import CallgateError, UsageError
 from harness.wording import cut, one_line, shown_path
+from harness.writing import write_whole
 from reports.summary import Summary
-from reports.writing import write_whole
 
 CURVES: Final = "curves.svg"
 

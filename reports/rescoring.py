@@ -20,9 +20,10 @@ from harness.run import judged
 from harness.run_log import ReadLog, Record, header, read_log, record_of
 from harness.summary import row_of, summary_lines
 from harness.wording import count, one_line, shown_path
+from harness.writing import write_whole
 from reports.gates import terms_of
 from reports.records import mapping, text
-from reports.writing import json_line, write_whole
+from reports.writing import json_line
 
 _NAMED: Final = 12
 """Cases that a line names."""

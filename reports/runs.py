@@ -164,7 +164,9 @@ def _number(name: str) -> bool:
 
 def _begun(file: Path) -> Log | None:
     """A log that has a verdict; None before that."""
-    return _maybe(file) if file.exists() and read_log(str(file)).verdicts else None
+    if not file.exists() or not file.stat().st_size:
+        return None
+    return _maybe(file) if read_log(str(file)).verdicts else None
 
 
 def _maybe(file: Path) -> Log | None:

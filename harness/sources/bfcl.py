@@ -24,7 +24,7 @@ from harness.sources.bfcl_rows import (
     open_questions,
 )
 from harness.sources.informal_types import Schema, clean_schema
-from harness.sources.rows import Drop, Format, Node, Raw, row_id
+from harness.sources.rows import Drop, Format, Node, Raw, row_id, unread
 from harness.spec_keys import RESERVED
 
 NO_ROW: Final = "no mapping"
@@ -219,8 +219,8 @@ def _lost(raw: Raw) -> list[str]:
     """What a row that made a case says beyond it."""
     row = raw.value
     functions: Sequence[Mapping[str, Json]] = row["function"]
-    found = [f"`{key}` of the row" for key in row if key not in _READ]
-    found += [f"`{key}` of a tool" for one in functions for key in one if key not in _TOOL]
+    found = unread(row, _READ, "the row")
+    found += [lost for one in functions for lost in unread(one, _TOOL, "a tool")]
     if not all(is_name(one["name"]) for one in functions):
         found.append("a tool whose name cannot be called")
     if len({one["name"] for one in functions}) < len(functions):

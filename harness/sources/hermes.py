@@ -26,6 +26,7 @@ from harness.sources.rows import (
     open_rows,
     parse_json,
     row_id,
+    unread,
 )
 from harness.spec_keys import IDENTIFIER_SCHEMA
 from harness.spec_nodes import fits
@@ -204,7 +205,7 @@ def _lost(raw: Raw) -> list[str]:
         found.append("the arguments of a call to a tool that requires none")
     if not all(map(is_name, tools)):
         found.append("a tool whose name cannot be called")
-    return found + [f"`{key}` of the row" for key in row if key not in _READ]
+    return found + unread(row, _READ, "the row")
 
 
 _READ: Final = frozenset({"conversations", "tools", "task", "scenario_category"})

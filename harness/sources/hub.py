@@ -51,6 +51,8 @@ def hub_files(repo: str, revision: str | None, split: str) -> HubFiles:
 
     Raises FileRefused where they cannot be had, with what to do about it.
     """
+    if revision is not None and _leads_away(revision):
+        raise _no_revision(repo, revision)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         from huggingface_hub import hf_hub_download
@@ -180,12 +182,25 @@ def _holds(name: str, words: Sequence[str]) -> bool:
     return any(word in parts for word in words)
 
 
+def _leads_away(revision: str) -> bool:
+    """Whether a revision, which is part of paths in the cache, would leave its folder there."""
+    return revision.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", revision)
+
+
+def _no_revision(repo: str, revision: str | None) -> FileRefused:
+    return FileRefused(f"has no revision {revision!r}", f"look it up at {_page(repo)}", "hub")
+
+
+def _page(repo: str) -> str:
+    return f"https://huggingface.co/datasets/{repo}"
+
+
 def _refused(error: Exception, repo: str, revision: str | None) -> FileRefused:
     """What the Hub's client met, and what to do about it."""
     from huggingface_hub import errors
 
     causes = list(_causes(error))
-    page = f"https://huggingface.co/datasets/{repo}"
+    page = _page(repo)
     login = "log in with `hf auth login` (or set HF_TOKEN) and run again"
     for cause in causes:
         if isinstance(cause, errors.GatedRepoError):
@@ -195,7 +210,7 @@ def _refused(error: Exception, repo: str, revision: str | None) -> FileRefused:
             what = "is not on the Hub under this id, or is private and you are not logged in"
             return FileRefused(what, f"look it up at {page}, or {login}", "hub")
         if isinstance(cause, errors.RevisionNotFoundError):
-            return FileRefused(f"has no revision {revision!r}", f"look it up at {page}", "hub")
+            return _no_revision(repo, revision)
         if isinstance(cause, errors.HFValidationError):
             return FileRefused("is no Hub id", "expected OWNER/NAME", "hub")
         if isinstance(cause, errors.HfHubHTTPError):

@@ -8,7 +8,6 @@ data set, or nothing is written at all.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from harness.sources.yaml_writing import yaml_text
 from harness.spec_nodes import Notes
 from harness.strict_yaml import MAX_BYTES, read_yaml, read_yaml_file
 from harness.wording import count, shown_path
+from harness.writing import write_whole
 
 _CASE_KEYS: Final = (
     *("id", "prompt", "messages", "developer", "tools", "expect", "reply"),
@@ -78,7 +78,7 @@ def import_rows(order: Order) -> Imported:
             f"{MAX_BYTES:,}: add --limit, or keep the data set as the `source:` of a spec"
         )
     warnings = _prove(text, order, spec.cases)
-    _write(order.out, text)
+    write_whole(order.out, text)
     return Imported(text, (*_report(spec.source), *_written_lines(order.out, spec, warnings)))
 
 
@@ -234,18 +234,6 @@ def _content(case: Case) -> str:
     }
     tools = [tool.declaration() for tool in case.tools]
     return json.dumps([held, case.request.messages, tools])
-
-
-def _write(out: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UsageError(f"{out} cannot be written: {error.strerror}") from None
 
 
 # The report

@@ -28,6 +28,7 @@ from harness.sources.rows import (
     open_rows,
     parse_json,
     row_id,
+    unread,
 )
 
 NO_ROW: Final = "no mapping"
@@ -165,7 +166,7 @@ def _lost(raw: Raw) -> list[str]:
     answer = row["messages"][-1]
     both = answer.get("tool_calls") and _text(answer).strip()
     found = ["the text beside the expected calls"] if both else []
-    return found + [f"`{key}` of the row" for key in row if key not in _READ]
+    return found + unread(row, _READ, "the row")
 
 
 _READ: Final = frozenset({"metadata", "tools", "messages"})

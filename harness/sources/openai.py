@@ -21,6 +21,7 @@ from harness.sources.rows import (
     open_json_lines,
     parse_json,
     row_id,
+    unread,
 )
 
 _FIRST: Final = ("developer", "system")
@@ -208,8 +209,8 @@ def _lost(raw: Raw) -> list[str]:
     row = raw.value
     turns = [turn for turn in row["messages"] if isinstance(turn, dict)]
     last = _gold_turn(turns)
-    found = [f"`{key}` of the row" for key in row if key not in _ROW_KEYS]
-    found += [f"`{key}` of a turn" for t in turns for key in t if key not in _TURN_KEYS]
+    found = unread(row, _ROW_KEYS, "the row")
+    found += [lost for t in turns for lost in unread(t, _TURN_KEYS, "a turn")]
     if any("weight" in turn for turn in turns):
         found.append("`weight`: only the last turn of the assistant that has one is trained on")
     if any("name" in turn and turn["role"] != "tool" for turn in turns):
@@ -219,7 +220,7 @@ def _lost(raw: Raw) -> list[str]:
     if len(turns) > last + 1:
         found.append("the turns after the assistant's last")
     functions = [_function(tool) for tool in _listed(row.get("tools"))]
-    found += [f"`{key}` of a tool" for f in functions for key in f if key not in _TOOL_KEYS]
+    found += [lost for f in functions for lost in unread(f, _TOOL_KEYS, "a tool")]
     return list(dict.fromkeys(found))
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.cases import Location
-from harness.sources.rows import Drop, NotJson, Raw, parse_json
+from harness.sources.row_files import MAX_TABLE, huge_row, read_start
+from harness.sources.rows import MAX_ROW, Drop, NotJson, Raw, parse_json
 from harness.strict_yaml import FileRefused
 from harness.wording import shown_path
+
+_AT_ONCE: Final = 64
+"""Rows that are unpacked before their size is looked at."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +37,44 @@ class ParquetRows:
         return Location(self.shown, index + 1)
 
     def __getitem__(self, index: int) -> Raw | Drop:
-        (row,) = self._table.slice(index, 1).to_pylist()
         try:
-            return Raw(self.locate(index), parse_json(json.dumps(row, ensure_ascii=False)))
+            (row,) = self._table.slice(index, 1).to_pylist()
+            text = json.dumps(row, ensure_ascii=False)
+            size = len(text.encode())
+            return huge_row(size) if size > MAX_ROW else Raw(self.locate(index), parse_json(text))
         except NotJson as error:
             return error.drop
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             return Drop("a value that is no JSON", str(error)[:200])
 
 
 def open_parquet(file: Path) -> ParquetRows:
-    """The rows of a Parquet file; raises FileRefused where it cannot be read, or pyarrow is not."""
+    """The rows of a Parquet file; raises FileRefused where it cannot be read.
+
+    So it is where pyarrow is not installed, and where it holds more than `MAX_TABLE` bytes.
+    """
     try:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         hint = "pip install pyarrow, or save it as JSON lines"
         raise FileRefused("is a Parquet file, and pyarrow is not installed", hint) from None
     try:
-        table = parquet.read_table(file, memory_map=True)
+        read_start(file)  # refuses what is no regular file
+        with parquet.ParquetFile(file) as opened:
+            table = pyarrow.Table.from_batches(_batches(opened), opened.schema_arrow)
+        table = table.combine_chunks()
     except (OSError, pyarrow.ArrowException) as error:
         what = str(error).split("\n")[0][:200]
         raise FileRefused(f"cannot be read as Parquet: {what}") from None
     return ParquetRows(shown_path(file), table)
+
+
+def _batches(opened: Any) -> Iterator[Any]:
+    """The rows a few at a time: a small file may hold a great deal."""
+    size = 0
+    for batch in opened.iter_batches(batch_size=_AT_ONCE):
+        size += batch.nbytes
+        if size > MAX_TABLE:
+            what = f"holds more than {MAX_TABLE:,} bytes"
+            raise FileRefused(what, "save it as JSON lines", "size")
+        yield batch

@@ -40,7 +40,7 @@ class ReadRows:
 class _Reading:
     """What has become of the rows so far.
 
-    `asked` counts the chosen ones, `left` the usable ones beyond the `head` of their split; a
+    `asked` counts the chosen ones, `left` those beyond the `head` of their split; a
     mark is hex digits of what a kept row holds, and `lost` counts what rows have and cases lack.
     """
 
@@ -126,6 +126,7 @@ def read_rows(
         dict(reading.lost.most_common()),
         reading.hint,
         sum(broken_gold(one.case) is not None for one in reading.written),
+        source.selection.asked,
     )
     return ReadRows(reading.written, read)
 

@@ -55,7 +55,7 @@ class JsonLines:
     def __getitem__(self, index: int) -> Raw | Drop:
         size = self._sizes[index]
         if size > MAX_ROW:
-            return _huge(size)
+            return huge_row(size)
         try:
             with self.file.open("rb", buffering=0) as stream:
                 stream.seek(self._starts[index])
@@ -88,7 +88,8 @@ class HeldRows:
         return value if isinstance(value, Drop) else Raw(self.places[index], value)
 
 
-def _huge(size: int) -> Drop:
+def huge_row(size: int) -> Drop:
+    """What a row of more than `MAX_ROW` bytes is."""
     return Drop("huge row", f"{size:,} bytes, at most {MAX_ROW:,} are read")
 
 
@@ -114,7 +115,7 @@ def open_json_lines(file: Path) -> Rows:
 
     Blank lines are no rows. Raises FileRefused for a file that cannot be read.
     """
-    start = _start(file)
+    start = read_start(file)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _held_lines(_utf_16(_whole(file)), shown_path(file))
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
@@ -157,7 +158,7 @@ def _held_lines(text: str, shown: str) -> HeldRows:
 
 def _value(text: str) -> Json | Drop:
     if len(text) > MAX_ROW:
-        return _huge(len(text))
+        return huge_row(len(text))
     if _unreadable(text):
         return _UNREADABLE
     try:
@@ -171,10 +172,12 @@ def _held_array(text: str, shown: str) -> HeldRows:
     places: list[Location] = []
     values: list[Json | Drop] = []
     position, line, counted = text.index("[") + 1, 1, 0
+    closed = len(text)
     while True:
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
         line, counted = line + text.count("\n", counted, position), position
         if text[position : position + 1] == "]" and not values:
+            closed = position + 1
             break
         places.append(Location(shown, line))
         try:
@@ -186,12 +189,17 @@ def _held_array(text: str, shown: str) -> HeldRows:
         after = _SPACE.match(text, end)
         position = after.end() if after else end
         if text[position : position + 1] == "]":
+            closed = position + 1
             break
         if text[position : position + 1] != ",":
             places.append(Location(shown, line))
             values.append(Drop("broken JSON", "the array does not end; its rest is lost"))
             break
         position += 1
+    if text[closed:].strip():
+        line += text.count("\n", counted, _SPACE.match(text, closed).end())  # type: ignore[union-attr]
+        places.append(Location(shown, line))
+        values.append(Drop("broken JSON", "something follows the array; it is lost"))
     return HeldRows(places, values)
 
 
@@ -203,7 +211,7 @@ def _rest(error: ValueError | RecursionError) -> str:
 
 def _sound(text: str, value: Json) -> Json | Drop:
     if len(text) > MAX_ROW:
-        return _huge(len(text))
+        return huge_row(len(text))
     if _unreadable(text):
         return _UNREADABLE
     try:
@@ -318,7 +326,7 @@ def _unreadable(text: str) -> bool:
     return False
 
 
-def _start(file: Path) -> bytes:
+def read_start(file: Path) -> bytes:
     """The first bytes of a file that can be read; raises FileRefused for another."""
     try:
         if file.is_dir():
@@ -333,7 +341,7 @@ def _start(file: Path) -> bytes:
 
 
 def _whole(file: Path) -> bytes:
-    _start(file)
+    read_start(file)
     if file.stat().st_size > MAX_TABLE:
         raise FileRefused(f"is larger than {MAX_TABLE:,} bytes", "save it as JSON lines", "size")
     return file.read_bytes()

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
+from typing import Final
 
 from harness.cases import RowsRead, Spec
 from harness.errors import Problem, printable
 from harness.gold import broken_gold
 from harness.wording import count, cut
+
+_NAMED: Final = 12
+"""Losses that are named; the most frequent come first."""
 
 
 def one_a_kind(found: Iterable[Problem]) -> list[Problem]:
@@ -51,4 +56,6 @@ def broken_golds(spec: Spec) -> Iterator[Problem]:
 
 def lost_text(read: RowsRead) -> str:
     """What the rows have and their cases have not; empty where nothing is lost."""
-    return "; ".join(f"{what} ({count(n, 'row')})" for what, n in read.lost.items())
+    said = [f"{what} ({count(n, 'row')})" for what, n in islice(read.lost.items(), _NAMED)]
+    more = len(read.lost) - len(said)
+    return "; ".join([*said, f"and {more} more"] if more else said)

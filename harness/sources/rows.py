@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from harness.cases import Call, Json, Tool
 from harness.expansion import slug
@@ -27,6 +28,10 @@ from harness.sources.row_files import open_csv as open_csv
 from harness.sources.row_files import open_json_lines as open_json_lines
 from harness.sources.row_files import open_rows as open_rows
 from harness.spec_keys import LONGEST_ID, RESERVED
+from harness.wording import cut
+
+_KEY: Final = 60
+"""Characters of a row's own key that are shown."""
 
 Node = dict[str, Json]
 """A case as its author would have written it: the keys of `cases[]`, plain JSON values."""
@@ -56,6 +61,11 @@ class Format:
     """For rows that hold texts alone: their arguments in the types of the spec's tools, by name."""
     lost: Callable[[Raw], Sequence[str]] = lambda _: ()
     """What a row has and its case has not: short fixed phrases, for the report of an import."""
+
+
+def unread(held: Mapping[str, Json], read: Collection[str], where: str) -> list[str]:
+    """A phrase for each key that a format does not read: `KEY` of the row."""
+    return [f"`{cut(key, _KEY)}` of {where}" for key in held if key not in read]
 
 
 def content_id(value: Json, digits: int = 6) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from harness.cases import Json, Split
+from harness.cases import SPLITS, Json, Split
 from harness.json_values import equal, shown
 from harness.sources.rows import Drop, Rows
 from harness.strict_yaml import FileRefused
@@ -30,6 +30,11 @@ class Selection:
     limit: int | None = None
     take: Mapping[Split, int] = field(default_factory=dict)
     head: Mapping[Split, int] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[Split, ...]:
+        """The splits that `take` or `head` asks for rows of."""
+        return tuple(s for s in SPLITS if self.take.get(s, 0) > 0 or self.head.get(s, 0) > 0)
 
 
 @dataclass(frozen=True)

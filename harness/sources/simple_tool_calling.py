@@ -20,6 +20,7 @@ from harness.sources.rows import (
     expected_calls,
     open_rows,
     parse_json,
+    unread,
 )
 
 NO_ROW: Final = "no mapping"
@@ -70,7 +71,7 @@ def _arguments(written: Json) -> dict[str, Json] | Drop:
 
 def _lost(raw: Raw) -> list[str]:
     """The columns of a row that made a case which are none of its three."""
-    return [f"`{key}` of the row" for key in raw.value if key not in _READ]
+    return unread(raw.value, _READ, "the row")
 
 
 _READ: Final = frozenset({"user_content", "tool_name", "tool_arguments"})

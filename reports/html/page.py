@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from reports.html import bars, cases, curves, figures, matrices, shown
 from reports.summary import Summary
 
 _HERE: Final = Path(__file__).parent
+_COMMAND: Final = re.compile(r"^[ \t]*::|##(?=\[)", re.MULTILINE)
+"""What GitHub's runner takes for a command where a page is printed in a build's log."""
 
 MISSES: Final = {
     "truncated": "the token limit cut the call",
@@ -42,7 +45,7 @@ def render(summary: Summary) -> str:
     are escaped, and the page's policy names these two by their digests.
     """
     style, script = _file("page.css"), _file("page.js")
-    return (
+    page = (
         _environment()
         .get_template("page.html.jinja")
         .render(
@@ -55,6 +58,7 @@ def render(summary: Summary) -> str:
             meaning=MISSES,
         )
     )
+    return _COMMAND.sub(lambda found: found[0].replace("::", "&#58;:").replace("#", "&#35;"), page)
 
 
 def _shown(text: str) -> Markup:

@@ -85,6 +85,42 @@ def test_nothing_usable_is_never_green(project: Any) -> None:
     assert f"a: nothing was judged: {why}" in gated.failures
 
 
+def test_a_split_that_was_asked_for_is_never_green_without_a_row(project: Any) -> None:
+    """Test rows that are all dropped: 3 by `callgate run`, an error under pytest, not a skip."""
+    call = {"function": {"name": "find", "arguments": '{"query": "plan"}'}}
+    turns = [{"role": "user", "content": "Plan?"}, {"role": "assistant", "tool_calls": [call]}]
+    row = json.dumps({"id": "plan", "messages": turns})
+    project.write("rows.jsonl", f"{row}\n{{broken\n{{broken\n")
+    source = "format: openai, path: ../rows.jsonl"
+    asked = f"{TOOLS}source: {{{source}, take: {{train: 1, test: 2}}}}\n"
+    project.write("specs/a.spec.yaml", asked)
+    project.write("replies.jsonl", "")
+    why = "1 of 3 rows of rows.jsonl are cases; dropped: 2 broken JSON"
+    ran = project.python(*CALLGATE, "run")
+    assert ran.code == 3
+    assert "a: gate not met: nothing was judged" in ran.out.splitlines()
+    assert f"a: {why}" in ran.out.splitlines()
+    gated = project.pytest("specs")
+    assert (gated.code, gated.counts) == (1, "1 deselected, 1 error")
+    assert f"a: nothing was judged: no case is test; {why}" in gated.failures
+    assert "a: gate not met: nothing was judged" in gated.summary.splitlines()
+
+
+def test_a_split_that_nobody_asked_for_is_skipped(project: Any) -> None:
+    """A data set to train on, beside a spec that is judged, has nothing to answer for."""
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    project.write("rows.jsonl", json.dumps({"messages": turns}) + "\n{broken\n")
+    source = "format: openai, path: ../rows.jsonl, take: {train: 2, test: 0}"
+    project.write("specs/a.spec.yaml", f"{TOOLS}source: {{{source}}}\n")
+    project.write("specs/b.spec.yaml", f"{TOOLS}cases: [{{id: x, prompt: Hi, expect: no_call}}]\n")
+    project.write("replies.jsonl", json.dumps({"case": "b::x", "reply": "No."}))
+    ran = project.python(*CALLGATE, "run")
+    assert ran.code == 0
+    assert any(line.startswith("a ") and "no case is test" in line for line in ran.out.splitlines())
+    gated = project.pytest("specs")
+    assert (gated.code, gated.counts) == (0, "2 passed, 1 skipped, 1 deselected")
+
+
 def test_bad_usage(project: Any) -> None:
     """Unknown formats and counts that are none end with 2 and a line that says what is expected."""
     project.write("rows.jsonl", "{}\n")

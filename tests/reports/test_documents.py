@@ -13,9 +13,9 @@ import pytest
 
 from harness.__main__ import main as callgate
 from harness.errors import UsageError
+from harness.writing import write_whole
 from reports.documents import documents_told, write_documents
 from reports.runs import open_run
-from reports.writing import write_whole
 
 FIND = "<start_function_call>call:find{query:<escape>plan<escape>}<end_function_call>"
 SPEC = """\

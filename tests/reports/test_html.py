@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.cases import Miss
+from reports.counting import summarise
 from reports.html import bars, curves, figures, matrices, render
 from reports.html.marking import difference
 from reports.html.page import MISSES
 from reports.html.shown import cut, room, shown
+from reports.runs import open_run
 from reports.sides import rate
 from reports.summary import (
     Answer,
@@ -391,3 +395,19 @@ def test_figures() -> None:
     assert figures.sentence("specs/a.yaml: changed.") == "specs/a.yaml: changed."
     assert figures.moment("2026-01-02T03:04:05Z") == "2026-01-02 03:04 UTC"
     assert figures.moment("soon") == "soon"
+
+
+def test_a_printed_page_starts_no_workflow_command(tmp_path: Path) -> None:
+    """A page printed in a build's log obeys nobody: no line begins with `::`, none holds `##[`."""
+    attack = "\n::error::pwn\n  ::warning::pwn\n##[error]pwn"
+    call = {"name": "find", "arguments": {"query": attack}}
+    record = {
+        "kind": "verdict", "case": "desk::a", "spec": "desk", "split": "test", "outcome": "fail",
+        "miss": "wrong_arguments", "reason": attack, "note": attack, "reply": attack,
+        "prompt": attack, "expected": [call], "calls": [call], "location": "desk.spec.yaml:1",
+    }  # fmt: skip
+    log = tmp_path / "run.jsonl"
+    log.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    page = render(summarise(open_run(str(log))))
+    assert "pwn" in page
+    assert not re.search(r"^\s*::|##\[", page, re.MULTILINE)

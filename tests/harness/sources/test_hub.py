@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.sources.hub import split_files
+from harness.sources.hub import hub_files, split_files
 from harness.strict_yaml import FileRefused
 
 SHA = "d" * 40
@@ -179,6 +179,15 @@ def test_revisions(hub: Hub, machine: Machine) -> None:
     hub.files = {"train.jsonl": row("a")}
     assert machine.load(", revision: v2")[1] == str([("a", f"hub:{ID}/train.jsonl:1")])
     assert machine.load(", revision: v3") == said("has no revision 'v3'", f"look it up at {PAGE}")
+
+
+@pytest.mark.parametrize("revision", ["../../x", "/etc", "a/../../b", "..", "a\\..\\b", "\\\\x"])
+def test_a_revision_is_no_way_out_of_the_cache(revision: str) -> None:
+    """One that would make a path outside the data set's folder is refused before it is used."""
+    with pytest.raises(FileRefused) as raised:
+        hub_files(ID, revision, "train")
+    assert raised.value.what == f"has no revision {revision!r}"
+    assert raised.value.hint == f"look it up at {PAGE}"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from harness.footnotes import rows_notes
 from harness.loading import LoadedSpec, load_spec, load_specs
 from harness.options import Settings
 from harness.run_log import header
-from harness.sources.rows import Drop
+from harness.sources.parquet import open_parquet
+from harness.sources.row_warnings import lost_text
+from harness.sources.rows import Drop, Raw
 from harness.sources.selection import permutation
+from harness.strict_yaml import FileRefused
 
 SpecOf = Callable[..., Spec]
 TOOL = {"name": "find", "parameters": {"query": {"type": "string"}}}
@@ -329,7 +333,7 @@ def test_the_line_below_the_summary(tmp_path: Path) -> None:
     rows = [asking("a"), asking("b"), asking("c"), "{broken", "{broken", {}]
     spec = load_specs([written(tmp_path, rows, source={"head": {"test": 2}})])[0]
     assert rows_notes([spec]) == [
-        f"a: 2 of 6 rows of {tmp_path / 'rows.jsonl'} are cases; usable, but beyond `head`: 1; "
+        f"a: 2 of 6 rows of {tmp_path / 'rows.jsonl'} are cases; not read, beyond `head`: 1; "
         "dropped: 2 broken JSON, 1 no conversation"
     ]
     assert rows_notes(load_specs([written(tmp_path, [asking("a")])])) == []
@@ -381,3 +385,51 @@ def test_parquet(tmp_path: Path) -> None:
     assert problems(tmp_path, "{format: openai, path: x.parquet}").startswith(
         "a.spec.yaml:1:32: source.path: the file 'x.parquet' cannot be read as Parquet: "
     )
+
+
+def test_parquet_is_read_within_limits(tmp_path: Path) -> None:
+    """A small file of a great deal is refused; a huge row is a drop; a pipe is no file."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    some = pyarrow.table({"messages": ["x" * 1_000_001, "y"]})
+    parquet.write_table(some, tmp_path / "row.parquet")
+    rows = open_parquet(tmp_path / "row.parquet")
+    assert str(rows[0]) == "huge row: 1,000,017 bytes, at most 1,000,000 are read"
+    assert isinstance(rows[1], Raw)
+    bomb = tmp_path / "bomb.parquet"
+    part = pyarrow.table({"messages": ["x" * 2**20] * 10})
+    with parquet.ParquetWriter(bomb, part.schema, compression="gzip") as writer:
+        for _ in range(30):
+            writer.write_table(part)
+    assert bomb.stat().st_size < 2**20
+    with pytest.raises(FileRefused, match=r"^holds more than 268,435,456 bytes"):
+        open_parquet(bomb)
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(FileRefused, match=r"^is not a regular file"):
+        open_parquet(tmp_path / "pipe.parquet")
+
+
+def test_keys_of_the_rows_own_are_told_in_short(tmp_path: Path) -> None:
+    """Keys that are data grow no report: each is cut, the first 12 are named, the rest counted."""
+    rows = [{**asking(str(n)), f"{n:02}" + "k" * 500: n} for n in range(15)]
+    source = loaded(tmp_path, rows).spec
+    assert source is not None
+    assert source.source is not None
+    said = lost_text(source.source).split("; ")
+    assert len(said) == 13
+    assert said[0] == f"`00{'k' * 18} … 462 more … {'k' * 20}` of the row (1 row)"
+    assert said[-1] == "and 3 more"
+
+
+def test_the_splits_that_are_asked_for(tmp_path: Path) -> None:
+    """Those that `take` or `head` counts rows of, none by 0; without either nothing is asked."""
+    for source, asked in (
+        ({"take": {"test": 1, "train": 2}}, ("train", "test")),
+        ({"head": {"dev": 1, "test": 0}}, ("dev",)),
+        ({}, ()),
+    ):
+        spec = loaded(tmp_path, [asking("a")], source=source).spec
+        assert spec is not None
+        assert spec.source is not None
+        assert spec.source.asked == asked

@@ -26,6 +26,8 @@ from harness.sources.rows import (
 )
 from harness.strict_yaml import FileRefused
 
+FOLLOWS = "broken JSON: something follows the array; it is lost"
+
 
 def written(tmp_path: Path, content: str | bytes, name: str = "a.jsonl") -> Path:
     """A file with this content."""
@@ -97,6 +99,20 @@ def test_one_array(tmp_path: Path) -> None:
     file = written(tmp_path, '[\n  {"a": 1},\n  {"a": [2,\n 3]}, 4\n]\n')
     assert read(open_json_lines(file)) == [(2, {"a": 1}), (3, {"a": [2, 3]}), (4, 4)]
     assert read(open_json_lines(written(tmp_path, " [ ] "))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[{"a": 1}]\n[{"b": 2}] junk', [(1, {"a": 1}), (2, FOLLOWS)]),
+        ("[\n1\n]\n\n]", [(2, 1), (5, FOLLOWS)]),
+        ("[ ] {}", [(1, FOLLOWS)]),
+        ("[1] \r\n\n", [(1, 1)]),
+    ],
+)
+def test_what_follows_an_array_is_a_drop(tmp_path: Path, text: str, found: object) -> None:
+    """Rows after the closing bracket are not lost without a word; blanks are nothing."""
+    assert read(open_json_lines(written(tmp_path, text))) == found
 
 
 @pytest.mark.parametrize(
