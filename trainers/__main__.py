@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import __version__
-from harness.errors import CallgateError, UsageError
+from harness.errors import CallgateError, UsageError, printable
 from harness.options import OPTIONS, Settings, flag, resolve
+from harness.output import ready_streams
 from trainers.settings import SETTINGS, Layer, Tuning, tuning_from
 from trainers.settings.files import GATE_OPTIONS, read_settings
 
@@ -23,13 +24,14 @@ _MAY_CHANGE: Final = ("device", "max_minutes", "checkpoint_minutes", "tensorboar
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
+    ready_streams()
     given = _parser().parse_args(arguments)
     try:
         code = _tune(given)
         sys.stdout.flush()
     except CallgateError as error:
         sys.stdout.flush()
-        print(error, file=sys.stderr)
+        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
