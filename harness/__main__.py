@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Final
 
 from harness import __version__
-from harness.errors import CallgateError, printable
 from harness.options import OPTIONS, flag
-from harness.output import ready_streams
-
-_BROKEN: Final = 3
+from harness.output import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
-    ready_streams()
-    try:
-        given = _parser().parse_args(arguments)
-        code: int = given.command(given)
-    except CallgateError as error:
-        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        return _broke(error)
+    return guarded(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    given = _parser().parse_args(arguments)
+    code: int = given.command(given)
     return code
-
-
-def _broke(error: Exception) -> int:
-    """Say that callgate has a bug; 3: no verdict of the model's."""
-    from harness.wording import one_line
-
-    if os.environ.get("CALLGATE_DEBUG"):
-        print("\n".join(map(printable, traceback.format_exc().split("\n"))), file=sys.stderr)
-    what = one_line(f"{type(error).__name__}: {error}", 400)
-    how = "CALLGATE_DEBUG=1 shows where"
-    print(f"callgate itself broke: {what}; please report it ({how})", file=sys.stderr)
-    return _BROKEN
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from harness.cases import Gate, Outcome, Tally
 from harness.statistics import holds, least_cases, needed, wilson
+from harness.wording import errors_text, named
 
 Record = Mapping[str, Any]
 """A verdict as the run log holds it."""
-
-_NAMED: Final = 12
-"""Critical cases that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,7 @@ def decide(
 def _nothing(tally: Tally) -> list[str]:
     reasons = []
     if tally.errors:
-        what = "1 case is an error" if tally.errors == 1 else f"{tally.errors} cases are errors"
-        reasons.append(f"{what}, and no gate is met with one")
+        reasons.append(f"{errors_text(tally.errors)}, and no gate is met with one")
     elif not tally.judged:
         why = f" ({tally.skipped} skipped)" if tally.skipped else ""
         reasons.append(f"nothing was judged{why}")
@@ -124,9 +121,8 @@ def _critical(cases: Sequence[str]) -> list[str]:
     if not cases:
         return []
     ids = [case.partition("::")[2] for case in cases]
-    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
     word = "case" if len(ids) == 1 else "cases"
-    return [f"critical {word} missed: {', '.join(ids[:_NAMED])}{more}"]
+    return [f"critical {word} missed: {named(ids)}"]
 
 
 def _regressed(regressions: Sequence[str], allowed: int) -> list[str]:

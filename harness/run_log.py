@@ -121,6 +121,7 @@ def header(
         }
         for option in OPTIONS
     }
+    policies = {spec.name: _policy(spec) for spec in specs}
     return redact(
         {
             "kind": "run",
@@ -131,20 +132,19 @@ def header(
             "generation": {**generation, **(details or {})},
             "versions": _versions(),
             "specs": digests(specs),
-            "policies": {spec.name: _policy(spec) for spec in specs},
+            "policies": policies,
             "options": options,
             "start": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         },
-        names=[*(option.name for option in OPTIONS), *_written_names(specs)],
+        names=[*(option.name for option in OPTIONS), *_written_names(policies)],
     )
 
 
-def _written_names(specs: Sequence[Spec]) -> Iterator[str]:
+def _written_names(policies: Mapping[str, Record]) -> Iterator[str]:
     """What the authors of specs call things, and the words beside it in the header."""
-    for spec in specs:
-        yield spec.name
-        yield from spec.clauses
-        for key, value in _policy(spec).items():
+    for name, policy in policies.items():
+        yield name
+        for key, value in policy.items():
             yield key
             yield from value if isinstance(value, dict | list) else ()
 
@@ -265,15 +265,16 @@ def _line(record: Record) -> str:
     try:
         return json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
     except ValueError:
-        return json.dumps(_finite(record), separators=(",", ":")) + "\n"
+        return json.dumps(finite(record), separators=(",", ":")) + "\n"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with null for each number that JSON cannot hold."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(held) for key, held in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: finite(held) for key, held in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

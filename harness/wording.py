@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,8 @@ _SIGNS: Final = frozenset(",:{}[]#\"'&*!|>%@`")
 _NO_TEXT: Final = re.compile(r"null|~|true|false|[-+]?[.\d][\d._]*(e[-+]?\d+)?", re.IGNORECASE)
 """What YAML may read as another type than text."""
 
+MOST_NAMED: Final = 12
+"""Names that a sentence lists."""
 WIDTH: Final = 200
 """Characters after which a value is cut in the middle."""
 
@@ -38,6 +40,17 @@ def count(n: int, what: str) -> str:
     if n == 1:
         return f"1 {what}"
     return f"{n} {what[:-1]}ies" if what.endswith("y") else f"{n} {what}s"
+
+
+def named(names: Sequence[str]) -> str:
+    """Some names, and how many more there are: `a, b`; `a, …, l and 3 more`."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(map(one_line, names[:MOST_NAMED])) + more
+
+
+def errors_text(n: int) -> str:
+    """`1 case is an error`, `2 cases are errors`."""
+    return "1 case is an error" if n == 1 else f"{n} cases are errors"
 
 
 def shown_path(file: Path) -> str:

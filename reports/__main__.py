@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Final
 
 from harness import __version__
-from harness.errors import CallgateError, printable
-from harness.output import ready_streams
+from harness.output import guarded
 from reports import command
 
-_BROKEN: Final = 3
 _MORE: Final = """\
 commands:
   callgate-report bless RUN -o FILE     the baseline that the gate's --baseline reads
@@ -26,32 +22,13 @@ A RUN that is called bless or rescore is named ./bless or ./rescore."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 0, 1 where --fail-on says so, 2 bad usage."""
-    ready_streams()
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        given = _given(words)
-        code: int = given.command(given)
-    except CallgateError as error:
-        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        return _broke(error)
+    return guarded(lambda: _run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(words: Sequence[str]) -> int:
+    given = _given(words)
+    code: int = given.command(given)
     return code
-
-
-def _broke(error: Exception) -> int:
-    """Say that callgate has a bug."""
-    from harness.wording import one_line
-
-    if os.environ.get("CALLGATE_DEBUG"):
-        print("\n".join(map(printable, traceback.format_exc().split("\n"))), file=sys.stderr)
-    what = one_line(f"{type(error).__name__}: {error}", 400)
-    how = "CALLGATE_DEBUG=1 shows where"
-    print(f"callgate itself broke: {what}; please report it ({how})", file=sys.stderr)
-    return _BROKEN
 
 
 def _given(words: Sequence[str]) -> argparse.Namespace:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from harness.cases import SPLITS
 from harness.errors import UsageError
 from harness.log_files import is_free, same_file
 from harness.run_log import SCHEMA_VERSION, Record, read_log
-from harness.wording import count, one_line
+from harness.wording import count, errors_text, named, one_line
 from harness.writing import write_whole
 from reports.counting import summarise
 from reports.records import mapping, text
@@ -25,8 +25,6 @@ from reports.runs import Log, open_run, option
 from reports.summary import Summary
 from reports.writing import json_line
 
-_NAMED: Final = 12
-"""Cases that a line names."""
 _OUTCOMES: Final = ("pass", "fail", "error", "skip")
 
 
@@ -76,8 +74,7 @@ def _problems(log: Log, summary: Summary) -> list[str]:
     problems += parts
     errors = [one_line(v["case"]) for v in log.records if v["outcome"] == "error"]
     if errors:
-        are = "1 case is an error" if len(errors) == 1 else f"{len(errors)} cases are errors"
-        problems.append(f"{are}: {_names(errors)}")
+        problems.append(f"{errors_text(len(errors))}: {named(errors)}")
     for spec in summary.specs:
         side, name = spec.whole.after, one_line(spec.whole.name)
         if side.pass_rate is None:
@@ -171,11 +168,5 @@ def _changes(old: Sequence[Record] | None, new: Sequence[Record]) -> list[str]:
         "new": [case for case in now if case not in was],
         "gone": [case for case in was if case not in now],
     }
-    lines = [f"{what}, {len(some)}: {_names(sorted(some))}" for what, some in lists.items() if some]
+    lines = [f"{what}, {len(some)}: {named(sorted(some))}" for what, some in lists.items() if some]
     return lines or ["every case is as it was in the baseline before"]
-
-
-def _names(cases: Iterable[str]) -> str:
-    some = list(cases)
-    more = f" and {len(some) - _NAMED} more" if len(some) > _NAMED else ""
-    return ", ".join(map(one_line, some[:_NAMED])) + more

@@ -10,8 +10,8 @@ from typing import Final
 from harness.errors import UsageError
 from harness.loading import SUFFIX
 from harness.log_files import is_free, same_file
-from harness.output import print_lines
-from harness.wording import count, one_line
+from harness.output import complain, print_lines
+from harness.wording import count, named, one_line
 from reports.summary import CaseRow, Group, Summary
 
 FAILED: Final = 1
@@ -23,8 +23,6 @@ FORMATS: Final = {
     ".txt": "terminal",
 }
 """The format of a file by how its name ends, where `--format` does not say."""
-_NAMED: Final = 12
-"""Cases that a line names."""
 _LOGS: Final = ("before.jsonl", "after.jsonl", "history.jsonl", "settings.yaml")
 """Files of a training run's folder that a report may not replace."""
 
@@ -145,14 +143,8 @@ def _fail(asked: str | None, summary: Summary) -> int:
     if compared is None or not compared.n:
         reasons.insert(0, "no case was judged both times, so nothing was compared")
     for reason in reasons:
-        _complain(f"--fail-on {asked}: {reason}")
+        complain(f"--fail-on {asked}: {reason}")
     return FAILED if reasons else 0
-
-
-def _complain(line: str) -> None:
-    import sys
-
-    sys.stderr.write(f"{line}\n")
 
 
 def _regressions(summary: Summary) -> Iterator[str]:
@@ -165,13 +157,13 @@ def _regressions(summary: Summary) -> Iterator[str]:
     gone = [row for row in passed if row.after is None]
     lost = [row for row in gone if not summary.after.finished or row.spec in partial]
     if broken:
-        yield f"{_cases(broken)} passed before and {_verb(broken, 'miss')} now: {_names(broken)}"
+        yield f"{_cases(broken)} passed before and {_verb(broken, 'miss')} now: {_named(broken)}"
     if errors:
-        yield f"{_cases(errors)} passed before and {_verb(errors, 'be')} now: {_names(errors)}"
+        yield f"{_cases(errors)} passed before and {_verb(errors, 'be')} now: {_named(errors)}"
     if skipped:
-        yield f"{_cases(skipped)} passed before and {_verb(skipped, 'skip')} now: {_names(skipped)}"
+        yield f"{_cases(skipped)} passed before and {_verb(skipped, 'skip')} now: {_named(skipped)}"
     if lost:
-        yield f"{_cases(lost)} passed before and {_verb(lost, 'lack')} now: {_names(lost)}"
+        yield f"{_cases(lost)} passed before and {_verb(lost, 'lack')} now: {_named(lost)}"
 
 
 def _is_partial(whole: Group) -> bool:
@@ -193,9 +185,8 @@ def _cases(rows: Sequence[CaseRow]) -> str:
     return count(len(rows), "case")
 
 
-def _names(rows: Sequence[CaseRow]) -> str:
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    return ", ".join(one_line(row.case) for row in rows[:_NAMED]) + more
+def _named(rows: Sequence[CaseRow]) -> str:
+    return named([row.case for row in rows])
 
 
 def _worse(summary: Summary) -> Iterator[str]:

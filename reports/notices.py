@@ -8,7 +8,7 @@ from typing import Any, Final
 from harness.json_values import shown
 from harness.run_log import SCHEMA_VERSION
 from harness.summary import interval_text
-from harness.wording import count, cut
+from harness.wording import count, cut, errors_text
 from reports.differences import differences, models
 from reports.floors import Rules
 from reports.gates import cases_of
@@ -85,7 +85,7 @@ def _unjudged(run: Run) -> Iterator[str]:
     outcomes = [record["outcome"] for record in run.records]
     errors, skips = outcomes.count("error"), outcomes.count("skip")
     if errors:
-        what = "1 case is an error" if errors == 1 else f"{errors} cases are errors"
+        what = errors_text(errors)
         yield f"{run.log.name}: {what}, left out of every rate; no gate is met with one"
     if skips:
         what = "1 case was" if skips == 1 else f"{skips} cases were"

@@ -19,14 +19,12 @@ from harness.redaction import MARK, secrets
 from harness.run import judged
 from harness.run_log import ReadLog, Record, header, read_log, record_of
 from harness.summary import row_of, summary_lines
-from harness.wording import count, one_line, shown_path
+from harness.wording import count, named, one_line, shown_path
 from harness.writing import write_whole
 from reports.gates import terms_of
 from reports.records import mapping, text
 from reports.writing import json_line
 
-_NAMED: Final = 12
-"""Cases that a line names."""
 _TUNE: Final = "callgate-tune"
 STALE: Final = "its reply answered another prompt, or other tools"
 NEW: Final = "the log holds no reply to it"
@@ -105,8 +103,8 @@ def _taken(log: ReadLog, specs: Sequence[Spec]) -> list[Spec]:
     mine = [spec for spec in specs if spec.name in of_log]
     if not mine:
         raise UsageError(
-            f"{log.path}: holds no verdict of {_names([spec.name for spec in specs])}; it has "
-            f"those of {_names(list(of_log))}"
+            f"{log.path}: holds no verdict of {named([spec.name for spec in specs])}; it has "
+            f"those of {named(list(of_log))}"
         )
     if mapping(mapping(mapping(log.run).get("options")).get("split")).get("from") != _TUNE:
         return mine
@@ -191,7 +189,7 @@ def _kind_text(record: Mapping[str, Any]) -> str:
 
 def _head(log: ReadLog, specs: Sequence[Spec], others: Sequence[str]) -> list[str]:
     lines = [f"{one_line(shown_path(Path(log.path)))}, judged again by {count(len(specs), 'spec')}"]
-    lines += [f"left out, for the log has no verdict of it: {_names(others)}"] if others else []
+    lines += [f"left out, for the log has no verdict of it: {named(others)}"] if others else []
     if log.run is not None and log.end is None:
         lines.append("that run did not finish: its log has no footer")
     return lines
@@ -204,9 +202,9 @@ def _told(found: Rescored) -> list[str]:
     lines = [f"{replies} judged again: {changed} changed"]
     lines += map(_change_line, found.changes)
     for reason, cases in found.unjudged.items():
-        lines.append(f"not judged, {count(len(cases), 'case')}: {reason}: {_names(cases)}")
+        lines.append(f"not judged, {count(len(cases), 'case')}: {reason}: {named(cases)}")
     for reason, cases in found.gone.items():
-        lines.append(f"left out, {count(len(cases), 'case')}: {reason}: {_names(cases)}")
+        lines.append(f"left out, {count(len(cases), 'case')}: {reason}: {named(cases)}")
     return lines
 
 
@@ -281,8 +279,3 @@ def _plain(value: Any) -> dict[str, Any]:
         else held
         for key, held in kept.items()
     }
-
-
-def _names(cases: Sequence[str]) -> str:
-    more = f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else ""
-    return ", ".join(map(one_line, cases[:_NAMED])) + more

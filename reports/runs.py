@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from harness.errors import UsageError
 from harness.json_values import shown
-from harness.run_log import SCHEMA_VERSION, Record, read_log
+from harness.run_log import SCHEMA_VERSION, ReadLog, Record, read_log
 from harness.wording import shown_path
 from reports.histories import read_training
 from reports.records import mapping, whole
@@ -120,20 +120,29 @@ def _inside(folder: Path) -> str:
 
 def _log(path: str) -> Log:
     """A run log, made whole."""
+    return _made(_read(path))
+
+
+def _read(path: str) -> ReadLog:
+    """What a file holds; raises UsageError where it is no run log."""
     file = Path(path)
     if not file.exists():
         raise UsageError(f"There is no file or folder {path!r}; {_WRITE_ONE}.")
     if not (file.is_file() or file.is_fifo()):
         raise UsageError(f"{path!r} is no file; {_WRITE_ONE}.")
-    read = read_log(path)
+    return read_log(path)
+
+
+def _made(read: ReadLog) -> Log:
+    """The log as reports know it; raises UsageError where it cannot be reported on."""
     head = read.run or {}
-    _check_schema(path, head)
+    _check_schema(read.path, head)
     if not read.verdicts:
         raise UsageError(
-            f"{shown_path(file)}: holds no verdict: that run broke off before its first case; run "
-            "it again"
+            f"{shown_path(Path(read.path))}: holds no verdict: that run broke off before its first "
+            "case; run it again"
         )
-    return Log(path, head, whole(read.verdicts), read.end, len(read.verdicts))
+    return Log(read.path, head, whole(read.verdicts), read.end, len(read.verdicts))
 
 
 def _check_schema(path: str, head: Record) -> None:
@@ -166,7 +175,8 @@ def _begun(file: Path) -> Log | None:
     """A log that has a verdict; None before that."""
     if not file.exists() or not file.stat().st_size:
         return None
-    return _maybe(file) if read_log(str(file)).verdicts else None
+    read = _read(str(file))
+    return _made(read) if read.verdicts else None
 
 
 def _maybe(file: Path) -> Log | None:

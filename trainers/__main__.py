@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import __version__
-from harness.errors import CallgateError, UsageError, printable
+from harness.errors import CallgateError, UsageError
 from harness.options import OPTIONS, Settings, flag, resolve
-from harness.output import ready_streams
+from harness.output import complain, ready_streams
 from trainers.settings import SETTINGS, Layer, Tuning, tuning_from
 from trainers.settings.files import GATE_OPTIONS, read_settings
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CallgateError as error:
         sys.stdout.flush()
-        print("\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
+        complain(str(error))
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,6 +20,7 @@ from harness.gating import Decision, decide, tally_of
 from harness.options import Settings
 from harness.run import verdicts
 from harness.run_log import read_log, record_of
+from harness.wording import errors_text
 
 if TYPE_CHECKING:
     import torch
@@ -158,10 +159,9 @@ def judge_all(
     judged = judge_specs(specs, backend, all_splits)
     errors = [record for record in judged.records if record["outcome"] == "error"]
     if errors:
-        count = "1 case is an error" if len(errors) == 1 else f"{len(errors)} cases are errors"
         raise NothingJudgedError(
-            f"{log.name}: {count}, so nothing is proved; the first, {errors[0]['case']}: "
-            f"{errors[0]['reason']}"
+            f"{log.name}: {errors_text(len(errors))}, so nothing is proved; the first, "
+            f"{errors[0]['case']}: {errors[0]['reason']}"
         )
     if read_log(str(log)).end is None:
         raise NothingJudgedError(f"{log}: could not be written whole; make room, and --resume")

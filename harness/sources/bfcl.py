@@ -24,7 +24,7 @@ from harness.sources.bfcl_rows import (
     open_questions,
 )
 from harness.sources.informal_types import Schema, clean_schema
-from harness.sources.rows import Drop, Format, Node, Raw, row_id, unread
+from harness.sources.rows import Format, Node, Raw, Unusable, converting, row_id, unread
 from harness.spec_keys import RESERVED
 
 NO_ROW: Final = "no mapping"
@@ -40,28 +40,14 @@ UNNAMEABLE: Final = "gold tool cannot be called"
 _ROLES: Final = ("system", "user", "assistant")
 
 
-class _Unusable(Exception):  # noqa: N818 - it carries the drop
-    def __init__(self, reason: str, detail: str = "") -> None:
-        self.drop = Drop(reason, detail)
-        super().__init__(str(self.drop))
-
-
-def convert(raw: Raw) -> Node | Drop:
-    """The case of a question with its answer, or why it has none."""
-    try:
-        return _node(raw)
-    except _Unusable as unusable:
-        return unusable.drop
-
-
 def _node(raw: Raw) -> Node:
     row = raw.value
     if not isinstance(row, Mapping):
-        raise _Unusable(NO_ROW, shown(row, 60))
+        raise Unusable(NO_ROW, shown(row, 60))
     category = _category(raw)
     if category not in CATEGORIES:
         what = "judged are calls in answer to one turn, by the rules for Python"
-        raise _Unusable(OTHER, f"{category[:60]!r}: {what}")
+        raise Unusable(OTHER, f"{category[:60]!r}: {what}")
     turns = _turns(row.get("question"))
     tools = _tools(row.get("function"))
     return {
@@ -87,7 +73,7 @@ def _turns(question: Json) -> list[dict[str, str]]:
     turns = [_message(message) for message in messages]
     if not turns or turns[-1]["role"] != "user":
         several = isinstance(question, list) and len(question) > 1
-        raise _Unusable(NO_QUESTION, f"{len(question)} turns" if several else shown(question, 60))
+        raise Unusable(NO_QUESTION, f"{len(question)} turns" if several else shown(question, 60))
     return turns
 
 
@@ -98,7 +84,7 @@ def _message(message: Json) -> dict[str, str]:
         else (None, None)
     )
     if role not in _ROLES or not isinstance(text, str) or not text.strip():
-        raise _Unusable(NO_QUESTION, shown(message, 60))
+        raise Unusable(NO_QUESTION, shown(message, 60))
     return {"role": role, "content": text}
 
 
@@ -116,12 +102,12 @@ def _conversation(turns: list[dict[str, str]]) -> Node:
 def _tools(written: Json) -> dict[str, dict[str, Json]]:
     """The functions by name, of two with one name the first: the one that BFCL looks at."""
     if not isinstance(written, list):
-        raise _Unusable(NO_TOOLS, shown(written, 60))
+        raise Unusable(NO_TOOLS, shown(written, 60))
     tools: dict[str, dict[str, Json]] = {}
     for one in written:
         name = one.get("name") if isinstance(one, Mapping) else None
         if not isinstance(one, Mapping) or not isinstance(name, str) or not name:
-            raise _Unusable(BROKEN_TOOL, shown(one, 60))
+            raise Unusable(BROKEN_TOOL, shown(one, 60))
         description, parameters = one.get("description"), one.get("parameters")
         tools.setdefault(
             name,
@@ -170,7 +156,7 @@ def _expected(category: str, row: Mapping[str, Json], tools: Mapping[str, Json])
         return "any_call"
     answer = row.get(ANSWER)
     if not isinstance(answer, list) or not answer:
-        raise _Unusable(NO_ANSWER, "" if answer is None else shown(answer, 60))
+        raise Unusable(NO_ANSWER, "" if answer is None else shown(answer, 60))
     calls = [_call(one, tools) for one in answer]
     if any(name in RESERVED for call in calls for name in call):
         return {"calls": calls}
@@ -179,14 +165,14 @@ def _expected(category: str, row: Mapping[str, Json], tools: Mapping[str, Json])
 
 def _call(written: Json, tools: Mapping[str, Json]) -> dict[str, Json]:
     if not isinstance(written, Mapping) or len(written) != 1:
-        raise _Unusable(NO_ANSWER, shown(written, 60))
+        raise Unusable(NO_ANSWER, shown(written, 60))
     name, arguments = next(iter(written.items()))
     if not isinstance(arguments, Mapping):
-        raise _Unusable(NO_ANSWER, shown(written, 60))
+        raise Unusable(NO_ANSWER, shown(written, 60))
     if name not in tools:
-        raise _Unusable(UNDECLARED, shown(name, 60))
+        raise Unusable(UNDECLARED, shown(name, 60))
     if not is_name(name):
-        raise _Unusable(UNNAMEABLE, shown(name, 60))
+        raise Unusable(UNNAMEABLE, shown(name, 60))
     return {name: {key: accepted(values) for key, values in arguments.items()}}
 
 
@@ -197,7 +183,7 @@ def accepted(values: Json, *, inside: bool = False) -> Json:
     """
     values = values if isinstance(values, list) else [values]
     if not values:
-        raise _Unusable(NO_VALUE)
+        raise Unusable(NO_VALUE)
     options = [value if inside else _written(value) for value in values if value != ""]
     if not options:
         return {"$one_of": [""]}
@@ -234,7 +220,7 @@ _TOOL: Final = frozenset({"name", "description", "parameters"})
 FORMAT: Final = Format(
     name="bfcl",
     open=open_questions,
-    convert=convert,
+    convert=converting(_node),
     defaults={"rules": "bfcl"},
     files=data_files,
     lost=_lost,

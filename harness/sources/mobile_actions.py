@@ -19,11 +19,12 @@ from harness.cases import Call, Json
 from harness.json_values import shown
 from harness.sources.informal_types import clean_schema
 from harness.sources.rows import (
-    Drop,
     Format,
     Node,
     NotJson,
     Raw,
+    Unusable,
+    converting,
     expected_calls,
     open_rows,
     parse_json,
@@ -44,27 +45,14 @@ _SPLITS: Final = {"train": "train", "eval": "test"}
 _REREAD: Final = "read the data set's own dataset.jsonl: a loader of tables fills in nulls"
 
 
-class _Unusable(Exception):  # noqa: N818 - it carries the drop
-    def __init__(self, drop: Drop) -> None:
-        self.drop = drop
-        super().__init__(str(drop))
-
-
-def convert(raw: Raw) -> Node | Drop:
-    """The case of a row, or why it has none."""
-    try:
-        return _node(raw.value)
-    except _Unusable as unusable:
-        return unusable.drop
-
-
-def _node(row: Json) -> Node:
+def _node(raw: Raw) -> Node:
+    row = raw.value
     if not isinstance(row, Mapping):
-        raise _Unusable(Drop(NO_ROW, shown(row, 60)))
+        raise Unusable(NO_ROW, shown(row, 60))
     turns = _turns(row.get("messages"))
     prompt = _text(turns[-2])
     if not prompt.strip():
-        raise _Unusable(Drop(NO_PROMPT))
+        raise Unusable(NO_PROMPT)
     developer = _text(turns[0]) if len(turns) == 3 else ""
     split = _SPLITS.get(row["metadata"]) if isinstance(row.get("metadata"), str) else None
     return {
@@ -82,7 +70,7 @@ def _turns(written: Json) -> list[Mapping[str, Json]]:
     turns = written if isinstance(written, list) else []
     roles = [turn.get("role") if isinstance(turn, Mapping) else None for turn in turns]
     if roles not in (["developer", "user", "assistant"], ["user", "assistant"]):
-        raise _Unusable(Drop(OTHER_TURNS, shown(roles, 60)))
+        raise Unusable(OTHER_TURNS, shown(roles, 60))
     return turns
 
 
@@ -93,14 +81,14 @@ def _text(turn: Mapping[str, Json]) -> str:
 
 def _tools(written: Json) -> list[Json]:
     if not isinstance(written, list) or not written:
-        raise _Unusable(Drop(NO_TOOLS))
+        raise Unusable(NO_TOOLS)
     return [_tool(tool) for tool in written]
 
 
 def _tool(written: Json) -> dict[str, Json]:
     function = written.get("function") if isinstance(written, Mapping) else None
     if not isinstance(function, Mapping) or not is_name(str(function.get("name") or "")):
-        raise _Unusable(Drop(BROKEN_TOOL, shown(written, 60)))
+        raise Unusable(BROKEN_TOOL, shown(written, 60))
     description = function.get("description")
     return {
         "name": str(function["name"]),
@@ -114,7 +102,7 @@ def _parameters(written: Json) -> dict[str, Json]:
     if not isinstance(written, Mapping) or not written:
         return {}
     if _has_null(written):
-        raise _Unusable(Drop(NULLS, _REREAD))
+        raise Unusable(NULLS, _REREAD)
     return clean_schema({**written, "type": "object"})
 
 
@@ -128,12 +116,12 @@ def _expected(turn: Mapping[str, Json]) -> dict[str, Json]:
     """`expect`, and the `reply` to train on where the assistant answers in words."""
     written = turn.get("tool_calls") or []
     if not isinstance(written, list):
-        raise _Unusable(Drop(BROKEN_CALL, shown(written, 60)))
+        raise Unusable(BROKEN_CALL, shown(written, 60))
     if written:
         return {"expect": expected_calls([_call(call) for call in written], ordered=True)}
     reply = _text(turn)
     if not reply.strip():
-        raise _Unusable(Drop(NO_ANSWER))
+        raise Unusable(NO_ANSWER)
     return {"expect": expected_calls([]), "reply": reply}
 
 
@@ -142,12 +130,12 @@ def _call(written: Json) -> Call:
     function = written.get("function") if isinstance(written, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(name, str) or not is_name(name):
-        raise _Unusable(Drop(BROKEN_CALL, shown(written, 60)))
+        raise Unusable(BROKEN_CALL, shown(written, 60))
     arguments = _arguments(function.get("arguments", {}))
     if not isinstance(arguments, dict):
-        raise _Unusable(Drop(BROKEN_CALL, shown(written, 60)))
+        raise Unusable(BROKEN_CALL, shown(written, 60))
     if _has_null(arguments):
-        raise _Unusable(Drop(NULLS, _REREAD))
+        raise Unusable(NULLS, _REREAD)
     return Call(name, arguments)
 
 
@@ -174,7 +162,7 @@ _READ: Final = frozenset({"metadata", "tools", "messages"})
 FORMAT: Final = Format(
     name="mobile_actions",
     open=open_rows,
-    convert=convert,
+    convert=converting(_node),
     lost=_lost,
     help="google/mobile-actions, one JSON object a line; its eval rows are test cases",
 )

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from harness.cases import Call, Json
 from harness.sources.rows import (
-    Drop,
     Format,
     Node,
     NotJson,
     Raw,
+    Unusable,
+    converting,
     expected_calls,
     open_json_lines,
     parse_json,
@@ -32,28 +33,13 @@ _TURN_KEYS: Final = frozenset(
 )
 
 
-class _Unusable(Exception):  # noqa: N818 - it says what the row is
-    """A row that becomes no case; `drop` says why."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        self.drop = Drop(reason, detail)
-        super().__init__(str(self.drop))
-
-
-def convert(raw: Raw) -> Node | Drop:
-    """The case of a conversation."""
-    try:
-        return _node(raw.value)
-    except _Unusable as error:
-        return error.drop
-
-
-def _node(row: Json) -> Node:
+def _node(raw: Raw) -> Node:
+    row = raw.value
     if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
-        raise _Unusable("no conversation", "expected a mapping with a list of `messages`")
+        raise Unusable("no conversation", "expected a mapping with a list of `messages`")
     if row.get("functions"):
         hint = "`functions` is the old form: write `tools` and `tool_calls`"
-        raise _Unusable("functions in place of tools", hint)
+        raise Unusable("functions in place of tools", hint)
     turns = [_turn(turn, place) for place, turn in enumerate(row["messages"])]
     last = _gold_turn(turns)
     names = _names_of_calls(turns)
@@ -76,13 +62,13 @@ def _node(row: Json) -> Node:
 
 def _turn(turn: Json, place: int) -> dict[str, Any]:
     if not isinstance(turn, dict):
-        raise _Unusable("a turn that is no mapping", f"messages[{place}]")
+        raise Unusable("a turn that is no mapping", f"messages[{place}]")
     role = turn.get("role")
     if role == "function" or "function_call" in turn:
         hint = f"messages[{place}]: write `tool_calls`, and the results as `tool` turns"
-        raise _Unusable("functions in place of tools", hint)
+        raise Unusable("functions in place of tools", hint)
     if role not in _ROLES:
-        raise _Unusable("an unknown role", f"messages[{place}]: {str(role)[:60]!r}")
+        raise Unusable("an unknown role", f"messages[{place}]: {str(role)[:60]!r}")
     return turn
 
 
@@ -91,7 +77,7 @@ def _gold_turn(turns: list[dict[str, Any]]) -> int:
     for place in range(len(turns) - 1, -1, -1):
         if turns[place]["role"] == "assistant" and turns[place].get("weight") != 0:
             return place
-    raise _Unusable("no turn of the assistant", "there is nothing to expect")
+    raise Unusable("no turn of the assistant", "there is nothing to expect")
 
 
 def _names_of_calls(turns: list[dict[str, Any]]) -> dict[str, str]:
@@ -123,7 +109,7 @@ def _text(turn: Mapping[str, Json], place: int) -> str:
         return content
     if isinstance(content, list):
         return "".join(_part(part, place) for part in content)
-    raise _Unusable("content that is no text", f"messages[{place}]")
+    raise Unusable("content that is no text", f"messages[{place}]")
 
 
 def _part(part: Json, place: int) -> str:
@@ -132,7 +118,7 @@ def _part(part: Json, place: int) -> str:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("text", "refusal") and isinstance(part.get(kind), str):
         return str(part[kind])
-    raise _Unusable("content that is no text", f"messages[{place}]: a part {str(kind)[:60]!r}")
+    raise Unusable("content that is no text", f"messages[{place}]: a part {str(kind)[:60]!r}")
 
 
 def _message(turn: Mapping[str, Json], place: int, names: Mapping[str, str]) -> Node:
@@ -141,7 +127,7 @@ def _message(turn: Mapping[str, Json], place: int, names: Mapping[str, str]) -> 
     if role == "tool":
         name = turn.get("name") or names.get(str(turn.get("tool_call_id")))
         if not isinstance(name, str):
-            raise _Unusable("a result of no call", f"messages[{place}]")
+            raise Unusable("a result of no call", f"messages[{place}]")
         return {"role": "tool", "name": name, "content": text}
     if role == "assistant" and turn.get("tool_calls"):
         calls = [
@@ -158,19 +144,19 @@ def _expected(turn: Mapping[str, Json], place: int) -> Node:
     refusal = turn.get("refusal")
     reply = _text(turn, place) or (refusal if isinstance(refusal, str) else "")
     if not reply.strip():
-        raise _Unusable("an empty answer", f"messages[{place}]")
+        raise Unusable("an empty answer", f"messages[{place}]")
     return {"expect": "no_call", "reply": reply}
 
 
 def _calls(turn: Mapping[str, Json], place: int) -> Iterator[Call]:
     calls = turn["tool_calls"]
     if not isinstance(calls, list):
-        raise _Unusable("a broken call", f"messages[{place}].tool_calls is no list")
+        raise Unusable("a broken call", f"messages[{place}].tool_calls is no list")
     for call in calls:
         function = _function(call) if isinstance(call, dict) else {}
         name = function.get("name")
         if not isinstance(name, str):
-            raise _Unusable("a broken call", f"messages[{place}]: a call without a name")
+            raise Unusable("a broken call", f"messages[{place}]: a call without a name")
         yield Call(name, _arguments(function.get("arguments"), name, place))
 
 
@@ -179,21 +165,21 @@ def _arguments(written: Json, name: str, place: int) -> dict[str, Json]:
     try:
         value = parse_json(written) if isinstance(written, str) and written.strip() else written
     except NotJson as error:
-        raise _Unusable("broken arguments", f"messages[{place}], {name}: {error}") from None
+        raise Unusable("broken arguments", f"messages[{place}], {name}: {error}") from None
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):
-        raise _Unusable("broken arguments", f"messages[{place}], {name}: no mapping")
+        raise Unusable("broken arguments", f"messages[{place}], {name}: no mapping")
     return value
 
 
 def _tools(tools: Json) -> Iterator[Node]:
     """The tools as a spec declares them."""
     if not isinstance(tools, list):
-        raise _Unusable("broken tools", "`tools` is no list")
+        raise Unusable("broken tools", "`tools` is no list")
     for tool in tools:
         if not isinstance(tool, dict) or tool.get("type", "function") != "function":
-            raise _Unusable("a tool that is no function")
+            raise Unusable("a tool that is no function")
         function = _function(tool)
         node = {name: function[name] for name in ("name", "description") if name in function}
         parameters = function.get("parameters")
@@ -229,7 +215,7 @@ _TOOL_KEYS: Final = frozenset({"type", "name", "description", "parameters"})
 FORMAT: Final = Format(
     name="openai",
     open=open_json_lines,
-    convert=convert,
+    convert=converting(_node),
     lost=_lost,
     help="chat fine-tuning files: `messages` and `tools`, one conversation a line",
 )

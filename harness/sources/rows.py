@@ -39,6 +39,26 @@ Node = dict[str, Json]
 Convert = Callable[[Raw], Node | Drop]
 
 
+class Unusable(Exception):  # noqa: N818 - it says what the row is
+    """A row that becomes no case; `drop` says why."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.drop = Drop(reason, detail)
+        super().__init__(str(self.drop))
+
+
+def converting(make: Callable[[Raw], Node]) -> Convert:
+    """What `make` makes of a row; where it raises Unusable, the drop that this carries."""
+
+    def convert(raw: Raw) -> Node | Drop:
+        try:
+            return make(raw)
+        except Unusable as unusable:
+            return unusable.drop
+
+    return convert
+
+
 @dataclass(frozen=True)
 class Format:
     """A format of data sets.

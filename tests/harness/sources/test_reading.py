@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def test_a_row_cannot_name_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     (tmp_path / "tools.yaml").write_text(json.dumps([TOOL]))
     node = {"prompt": "a", "expect": "find", "tools": "tools.yaml"}
-    monkeypatch.setattr(openai, "_node", lambda _: node)
+    monkeypatch.setattr(openai, "FORMAT", replace(openai.FORMAT, convert=lambda _: node))
     found = loaded(tmp_path, [asking("a")]).spec
     assert found is not None
     assert found.source is not None
@@ -208,7 +209,7 @@ def test_a_format_that_breaks_costs_the_row(
     def broken(_: Any) -> Drop:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(openai, "_node", broken)
+    monkeypatch.setattr(openai, "FORMAT", replace(openai.FORMAT, convert=broken))
     found = loaded(tmp_path, [asking("a")])
     assert found.spec is not None
     assert found.spec.source is not None
