@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from harness.cases import (
@@ -19,6 +20,7 @@ from harness.cases import (
     Rules,
     Split,
     Target,
+    Then,
 )
 from harness.conversations import read_messages
 from harness.errors import nearest
@@ -27,6 +29,9 @@ from harness.expectations import Setting, read_expectation
 from harness.functiongemma import CodecError, wrap_args_json, write_call
 from harness.gold import gold_calls
 from harness.json_values import shown
+from harness.retrieval.finds_reading import read_finds, read_then
+from harness.retrieval.found import Finds
+from harness.retrieval.run_reading import ReadPages
 from harness.safe_regex import RegexTimeout
 from harness.schemas import UnusableSchema
 from harness.spec_keys import CASE_KEYS, IDENTIFIER_SCHEMA, LONGEST_ID, PROMPT, TAG, VARIABLE
@@ -48,6 +53,7 @@ class FileSetting:
     notes: Notes
     toolbox: Toolbox
     read_file: ReadFile
+    read_pages: ReadPages
     developer: Message
     clauses: Mapping[str, str]
     shares: Mapping[str, float] | None
@@ -171,6 +177,7 @@ def _toolbox(
         (*path, "tools"),
         rules=setting.rules,
         read_file=setting.read_file,
+        read_pages=setting.read_pages,
         known=setting.toolbox,
         where=f"case {_label(node, path[-1])}, tools",
     )
@@ -224,6 +231,7 @@ class _Reading:
         if expected is not None:
             self._trainable(expected, split)
             self._reply_fits(expected, variant)
+            finds, then = self._finds(expected, variant), self._then(expected, variant)
         if not fits(variant.id, IDENTIFIER_SCHEMA):
             self.report((), f"its id comes out as {shown(variant.id)}", "give it an `id`")
         elif len(variant.id) > LONGEST_ID:
@@ -231,7 +239,27 @@ class _Reading:
             self.report(("id",) if "id" in self.good else variant.path, what)
         if expected is None or len(self.setting.notes.problems) > before:
             return None
-        return self._built(variant, messages, prompt, split, expected.expect)
+        case = self._built(variant, messages, prompt, split, expected.expect)
+        if finds or then:
+            return replace(case, case=replace(case.case, finds=finds, then=then))
+        return case
+
+    def _finds(self, expected: _Expected, variant: Variant) -> Finds | None:
+        if "finds" not in self.good:
+            return None
+        tools, report = self.toolbox.by_name, self._filled("finds")
+        return read_finds(variant.finds, tools, expected.expect, report)
+
+    def _then(self, expected: _Expected, variant: Variant) -> Then | None:
+        if "then" not in self.good:
+            return None
+        tools, report = self.toolbox.by_name, self._filled("then")
+        return read_then(variant.then, tools, expected.expect, self._expecting, report)
+
+    @cached_property
+    def _expecting(self) -> Setting:
+        file = self.setting
+        return Setting(self.toolbox, file.fold, file.rules, checked=file.checked)
 
     def _built(
         self,
@@ -301,9 +329,7 @@ class _Reading:
     def expected(self, node: Json) -> _Expected | None:
         """The expectation and its gold, which must be writable as calls."""
         report = self._filled("expect")
-        file = self.setting
-        setting = Setting(self.toolbox, file.fold, file.rules, checked=file.checked)
-        expect = read_expectation(node, setting, report)
+        expect = read_expectation(node, self._expecting, report)
         if expect is None:
             return None
         gold = gold_calls(expect, self.toolbox.tools)

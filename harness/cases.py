@@ -1,7 +1,7 @@
 """The vocabulary: what the rest of callgate says about specs, requests, replies and verdicts.
 
 Plain frozen dataclasses and two enumerations. Standard library only, so that every other module
-may import this one at no cost.
+may import this one at no cost; what tools find is in `harness.retrieval.found`, alike.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol
 
+from harness.retrieval.found import Finds, Found, Runner
+
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict of them."""
 
@@ -22,6 +24,7 @@ Compare = Literal["tool", "arguments", "exact"]
 Rules = Literal["callgate", "bfcl"]
 Target = Literal["native", "args_json"]
 Finish = Literal["stop", "length"]
+Turn = Literal["call", "answer"]
 
 SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
 DEVELOPER: Final = "You are a model that can do function calling with the following functions"
@@ -54,6 +57,8 @@ class Miss(StrEnum):
     INVALID_ARGUMENTS = "invalid_arguments"
     WRONG_ARGUMENTS = "wrong_arguments"
     WRONG_ORDER = "wrong_order"
+    NOT_FOUND = "not_found"
+    WRONG_ANSWER = "wrong_answer"
     NOT_EXACT = "not_exact"
 
 
@@ -71,11 +76,15 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A declared function. `parameters` is a JSON Schema of type object; empty: no arguments."""
+    """A declared function. `parameters` is a JSON Schema of type object; empty: no arguments.
+
+    `run` is what a call of it does, which models are not shown; None: nothing.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Json] = field(default_factory=dict)
+    run: Runner | None = None
 
     def declaration(self) -> dict[str, Json]:
         """The tool as chat templates take it: `{"type": "function", "function": {…}}`."""
@@ -98,15 +107,17 @@ class Request:
     """What a backend gets for one case: the conversation so far and the declared tools.
 
     `messages` are mappings with `role` and `content` as chat templates take them, the developer
-    turn first. `case` names the case it was made for, and `draft` is the text of the
-    reply to hope for, stop token included: a decoder that reads it ahead is quicker for it, and
-    replies the same. Neither is part of the digest.
+    turn first. `case` names the case it was made for, and `turn` what is asked of it: its calls,
+    or its answer to what they found. `draft` is the text of the reply to hope for, stop token
+    included: a decoder that reads it ahead is quicker for it, and replies the same. None of the
+    three is part of the digest.
     """
 
     case: str
     messages: tuple[Mapping[str, Json], ...]
     tools: tuple[Tool, ...]
     draft: str | None = None
+    turn: Turn = "call"
 
     @cached_property
     def digest(self) -> str:
@@ -123,7 +134,8 @@ class Reply:
     `finish` is "length" when the token limit ended it. `error` says why there is no reply; the
     text is then empty. `prompt_tokens` and `completion_tokens` are None where nobody counted, as
     are `forward_passes`, the passes of the model that this reply took part in, and
-    `draft_tokens`, the tokens of it that were read from a draft.
+    `draft_tokens`, the tokens of it that were read from a draft. `answer` is the reply that
+    followed when the model was given what its calls found.
     """
 
     text: str
@@ -135,6 +147,7 @@ class Reply:
     cached: bool = False
     forward_passes: int | None = None
     draft_tokens: int | None = None
+    answer: Reply | None = None
 
 
 class Matcher(Protocol):
@@ -204,13 +217,25 @@ class OneOf:
 Expectation = Calls | NoCall | AnyCall | OneOf
 
 
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What the model must answer when it is given what its calls found.
+
+    `says` is a matcher for the text, `reply` the text to train on, `written` as its author has it.
+    """
+
+    says: Matcher
+    reply: str | None = None
+    written: Json = None
+
+
 @dataclass(frozen=True)
 class Case:
     """One request with its expectation; one pytest item.
 
     `prompt` is the last user turn and `written` the expectation in its author's words, both for
     people to read. `reply` is the text to train a `no_call` case on. `skip` is the reason not to
-    run it.
+    run it. `finds` and `then` say what the calls must find, and what is to be answered then.
     """
 
     id: str
@@ -230,6 +255,8 @@ class Case:
     skip: str | None = None
     reply: str | None = None
     written: Json = None
+    finds: Finds | None = None
+    then: Then | None = None
 
     @property
     def ref(self) -> str:
@@ -325,7 +352,8 @@ class Verdict:
     or no call where none is expected. `cer` is the character error rate of the first call block
     against `gold`, the gold block; both are None for a case without one. `schema_valid` is None
     where no call was made. `note` says where a rule of `rules: bfcl` decided against good sense,
-    and where a data set's row expects a call that breaks its own tool's schema.
+    and where a data set's row expects a call that breaks its own tool's schema. `found` is what
+    the calls found that could be run, in their order, for a case that asks for it.
     """
 
     case: Case
@@ -339,6 +367,7 @@ class Verdict:
     gold: str | None = None
     cer: float | None = None
     note: str | None = None
+    found: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

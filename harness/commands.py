@@ -98,6 +98,7 @@ def _cases_read(loaded: Sequence[LoadedSpec]) -> str:
 def show(given: argparse.Namespace) -> int:
     """`callgate show`: what became of one case, and below it its rendered prompt."""
     from harness.functiongemma import render_prompt
+    from harness.judging import follow_up
     from harness.run import verdicts
     from harness.run_log import record_of
     from harness.summary import case_text
@@ -111,18 +112,22 @@ def show(given: argparse.Namespace) -> int:
         print_lines([*lines, "", *prompt])
         return 0
     backend = backend_for(settings)
-    record = record_of(next(verdicts([case], backend)))
+    verdict = next(verdicts([case], backend))
+    record = record_of(verdict)
     again = f"callgate show {shlex.quote(given.case)} --model {shlex.quote(settings.model)}"
     head = f"model: {one_line(redact_text(backend.label))}"
     difference = _difference(record)
     difference = ["", "gold block and first block of the reply:", *difference] if difference else []
+    answered = follow_up(case, verdict.reply)
+    if answered is not None:
+        prompt += ["", *_indented(render_prompt(answered.messages, case.tools), "of the answer")]
     print_lines([head, "", case_text(record, again), *difference, "", *prompt])
     return {"fail": NOT_MET, "error": BROKEN}.get(record["outcome"], 0)
 
 
-def _indented(prompt: str) -> list[str]:
+def _indented(prompt: str, whose: str = "") -> list[str]:
     """The prompt behind a margin; one line of it is broken before each tool's declaration."""
-    lines = ["rendered prompt (a line goes on behind +):"]
+    lines = [f"rendered prompt{whose and f' {whose}'} (a line goes on behind +):"]
     for line in redact_text(prompt).split("\n"):
         parts = line.replace(_DECLARATION, f"\n{_DECLARATION}").split("\n")
         lines += [

@@ -73,5 +73,5 @@ class BackendError(CallgateError):
 
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint: `did you mean 'X'?`, or `otherwise` where nothing known is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word, list(known), n=1, cutoff=0.65)
     return f"did you mean {near[0]!r}?" if near else otherwise

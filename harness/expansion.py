@@ -44,6 +44,8 @@ class Variant:
     messages: list[Json] | None
     expect: Json
     reply: str | None
+    finds: Json
+    then: Json
     path: Path
     variables: Mapping[str, Json]
 
@@ -107,9 +109,7 @@ def variants(
         if room.left < 0:
             return
         filling = _Filling(variables, place, report, room)
-        parts = {
-            name: filling.fill(node.get(name), (name,)) for name in ("messages", "expect", "reply")
-        }
+        parts = {name: filling.fill(node.get(name), (name,)) for name in _PARTS}
         for suffix, template, path in _prompts(node):
             prompt = filling.text(template, path) if template is not None else None
             if filling.whole:
@@ -118,11 +118,12 @@ def variants(
 
 def _too_many(node: Mapping[str, Any]) -> bool:
     sets, prompts = len(node["each"]), len(node.get("prompts") or [""])
-    written = json.dumps([node.get(part) for part in ("messages", "expect", "reply")])
+    written = json.dumps([node.get(part) for part in _PARTS])
     return sets * prompts > MAX_VARIANTS or sets * len(written) > MAX_WRITTEN
 
 
-_FILLED: Final = ("prompt", "prompts", "messages", "expect", "reply")
+_PARTS: Final = ("messages", "expect", "reply", "finds", "then")
+_FILLED: Final = ("prompt", "prompts", *_PARTS)
 """The keys of a case in which variables are filled in."""
 
 
@@ -208,7 +209,8 @@ def _variant(
         name = ".".join(filter(None, [node.get("id"), suffix, mark if marked else ""]))
     else:
         name = slug(text, marked=marked)
-    return Variant(name, prompt, messages, parts.get("expect"), parts.get("reply"), path, variables)
+    filled = {part: parts.get(part) for part in _PARTS}
+    return Variant(id=name, prompt=prompt, path=path, variables=variables, **filled)
 
 
 def last_turn(messages: list[Json]) -> str:
@@ -293,4 +295,6 @@ class _Filling:
 
 def _is_text(path: Path) -> bool:
     """Whether a text stands there, whatever the variable's type."""
-    return path == ("reply",) or (len(path) == 3 and path[::2] == ("messages", "content"))
+    return path in (("reply",), ("then", "reply")) or (
+        len(path) == 3 and path[::2] == ("messages", "content")
+    )

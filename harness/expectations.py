@@ -109,19 +109,24 @@ def _no_call_form(node: Mapping[str, Json], setting: Setting, report: Report) ->
         return None
     if "says" not in good:
         return NoCall()
-    inside = under(report, "says")
-    says = _value(good["says"], setting, inside)
+    says = read_says(good["says"], setting, under(report, "says"))
+    return NoCall(says) if says else None
+
+
+def read_says(node: Json, setting: Setting, report: Report) -> Matcher | None:
+    """What a text must match; None where anything is wrong with it, which is then reported."""
+    says = _value(node, setting, report)
     if isinstance(says, Match) and (says.optional or says.absent):
         flag = "$optional" if says.optional else "$absent"
         hint = "a reply always has a text, if an empty one"
-        inside((flag,), f"{flag} has no meaning here", hint, key=True)
+        report((flag,), f"{flag} has no meaning here", hint, key=True)
         return None
-    if says is None or isinstance(says, Match) or isinstance(good["says"], str):
-        return NoCall(says) if says else None
-    hint = operator_slip(good["says"])
-    if not hint and not isinstance(good["says"], Mapping | list):
+    if says is None or isinstance(says, Match) or isinstance(node, str):
+        return says
+    hint = operator_slip(node)
+    if not hint and not isinstance(node, Mapping | list):
         hint = "put it in quotes"
-    inside((), f"found {shown(good['says'])}, expected a text or a match", hint)
+    report((), f"found {shown(node)}, expected a text or a match", hint)
     return None
 
 

@@ -22,7 +22,7 @@ from harness.functiongemma import (
     TEXT_STOP,
     CodecError,
     wrap_args_json,
-    write_calls,
+    write_call,
 )
 from harness.safe_regex import RegexTimeout
 from harness.schemas import UnusableSchema, tool_schema
@@ -117,13 +117,27 @@ def gold_reply(case: Case) -> str | None:
     None where the gold is incomplete, where a `no_call` case names no `reply`, and for calls that
     cannot be written.
     """
-    calls = gold_calls(case.expect, case.tools)
-    if calls is None:
+    blocks = gold_blocks(case, case.expect)
+    if blocks is None:
         return None
-    if not calls:
+    if not blocks:
         return None if case.reply is None else case.reply + TEXT_STOP
+    return "".join(blocks) + CALL_STOP
+
+
+def gold_block(case: Case) -> str | None:
+    """The call block that TC-CER compares with: the first gold call, written; None without one."""
+    blocks = gold_blocks(case, case.expect)
+    return blocks[0] if blocks else None
+
+
+def gold_blocks(case: Case, expect: Expectation) -> list[str] | None:
+    """The gold calls as blocks; None where there is no complete gold, or no way to write it."""
+    gold = gold_calls(expect, case.tools)
+    if gold is None:
+        return None
+    wrap = case.target == "args_json"
     try:
-        written = [wrap_args_json(c) for c in calls] if case.target == "args_json" else calls
-        return write_calls(written) + CALL_STOP
+        return [write_call(wrap_args_json(call) if wrap else call) for call in gold]
     except CodecError:
         return None

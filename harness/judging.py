@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness import bfcl_rules
+from harness.arguments import argument_problems
 from harness.assignment import cheapest
 from harness.call_grammar import END
 from harness.cases import (
@@ -20,28 +21,22 @@ from harness.cases import (
     Case,
     Expectation,
     ExpectedCall,
-    Json,
     Miss,
     NoCall,
     OneOf,
     Outcome,
     Reply,
+    Request,
     Tool,
     Verdict,
 )
 from harness.errors import nearest
-from harness.functiongemma import (
-    CodecError,
-    Defect,
-    ParsedReply,
-    parse_reply,
-    unwrap_args_json,
-    wrap_args_json,
-    write_call,
-)
-from harness.gold import broken_gold, gold_calls, gold_faults
-from harness.json_values import NORMAL_FORM, equal, escaped, look_alike
+from harness.functiongemma import Defect, ParsedReply, parse_reply, unwrap_args_json
+from harness.gold import broken_gold, gold_block, gold_blocks, gold_faults
+from harness.json_values import NORMAL_FORM, escaped, look_alike
 from harness.matchers import RegexTimeout, shown
+from harness.retrieval.following import answer_request, found_by, not_found, wrong_answer
+from harness.retrieval.found import Found
 from harness.schemas import MOST, UnusableSchema, tool_schema
 from harness.statistics import character_error_rate
 from harness.wording import call_text, calls_text, cut, opening
@@ -59,31 +54,63 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What the reply made, read once: the calls, the defects, the text, why it ended."""
+    """What the reply made, read once: the calls, the defects, the text, why it ended.
+
+    `found` is what its calls found, and `answer` the reply to that, where the case asks for them.
+    """
 
     calls: tuple[Call, ...]
     defects: tuple[Defect, ...]
     text: str
     blocks: tuple[str, ...]
     cut_short: bool
+    found: tuple[Found, ...]
+    answer: Reply | None
 
     @property
     def clean(self) -> bool:
         return not self.defects
 
 
+class _NoAnswerError(Exception):
+    """The calls are right and found what they must; what is answered then nobody asked yet."""
+
+
 def judge(case: Case, reply: Reply) -> Verdict:
     """Judge one reply. Never raises: what breaks on the way is an `error`, not the model's miss."""
-    if reply.error is not None:
-        return Verdict(case, reply, Outcome.ERROR, reason=reply.error)
+    error = reply.error if reply.answer is None else reply.answer.error
+    if error is not None:
+        return Verdict(case, reply, Outcome.ERROR, reason=error)
     try:
         return _judge(case, reply)
+    except _NoAnswerError:
+        reason = "the model was not asked for its answer to what its calls found"
+        return Verdict(case, reply, Outcome.ERROR, reason=reason)
     except (RegexTimeout, UnusableSchema) as error:
         return Verdict(case, reply, Outcome.ERROR, reason=str(error))
     except Exception as error:
         what = cut(f"{type(error).__name__}: {error}", 1000)
         reason = f"callgate itself broke while judging: {what}"
         return Verdict(case, reply, Outcome.ERROR, reason=reason)
+
+
+def follow_up(case: Case, reply: Reply) -> Request | None:
+    """The request for the answer to what the calls found; None where none is to be asked for.
+
+    It is asked for where the case has a `then` and nothing before that is amiss. Never raises.
+    """
+    if case.then is None or reply.error is not None:
+        return None
+    made = None
+    try:
+        made = _read(case, replace(reply, answer=None))
+        _find(case, case.expect, made)
+    except _NoAnswerError:
+        assert made is not None
+        return answer_request(case, made.text, made.calls, made.found)
+    except Exception:
+        return None  # `judge` comes upon it again, and says what it is
+    return None
 
 
 def skipped(case: Case) -> Verdict:
@@ -108,6 +135,7 @@ def _judge(case: Case, reply: Reply) -> Verdict:
         gold=gold,
         cer=None if gold is None else character_error_rate(gold, first_block),
         note=_note(case, made),
+        found=made.found,
     )
 
 
@@ -117,7 +145,9 @@ def _read(case: Case, reply: Reply) -> _Made:
     if case.target == "args_json":
         calls, unwrapped = unwrap_args_json(calls, case.tools)
         defects += unwrapped
-    return _Made(calls, defects, parsed.text, parsed.blocks, _cut_short(reply, parsed))
+    found = () if defects else found_by(case, calls)
+    cut_short = _cut_short(reply, parsed)
+    return _Made(calls, defects, parsed.text, parsed.blocks, cut_short, found, reply.answer)
 
 
 def _cut_short(reply: Reply, parsed: ParsedReply) -> bool:
@@ -126,24 +156,6 @@ def _cut_short(reply: Reply, parsed: ParsedReply) -> bool:
         return False
     last = parsed.blocks[-1]
     return reply.text.endswith(last) and not last.endswith(END)
-
-
-def gold_block(case: Case) -> str | None:
-    """The call block that TC-CER compares with: the first gold call, written; None without one."""
-    blocks = _gold_blocks(case, case.expect)
-    return blocks[0] if blocks else None
-
-
-def _gold_blocks(case: Case, expect: Expectation) -> list[str] | None:
-    """The gold calls as blocks; None where there is no complete gold, or no way to write it."""
-    gold = gold_calls(expect, case.tools)
-    if gold is None:
-        return None
-    wrap = case.target == "args_json"
-    try:
-        return [write_call(wrap_args_json(call) if wrap else call) for call in gold]
-    except CodecError:
-        return None
 
 
 def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
@@ -193,6 +205,8 @@ def _calls(case: Case, expect: Calls, made: _Made) -> Finding | None:
         _tools(case, expect, made)
         or _arguments(case, expect, made)
         or _in_order(case, expect, made)
+        or _retrieved(case, made)
+        or _answered(case, made)
         or _exact(case, expect, made)
     )
 
@@ -279,46 +293,6 @@ def _values(
     return None
 
 
-def argument_problems(expected: ExpectedCall, call: Call, tool: Tool) -> list[str]:
-    """One sentence per argument of `call` that is not as `expected`; defaults count as written."""
-    if expected.arguments is None:
-        return []
-    defaults = tool_schema(tool).defaults
-    problems = []
-    for name, matcher in expected.arguments.items():
-        if name in call.arguments:
-            problem = matcher.problem(call.arguments[name])
-        elif matcher.optional or matcher.absent:
-            problem = None
-        elif name in defaults:
-            problem = _of_default(matcher.problem(defaults[name]), defaults[name])
-        else:
-            problem = "expected a value, the call leaves it out"
-        if name in call.arguments and matcher.absent:
-            problem = f"expected no value, got {shown(call.arguments[name])}"
-        problems += [f"argument {shown(name)}: {problem}"] if problem else []
-    return problems + _unnamed(expected, call, defaults)
-
-
-def _of_default(problem: str | None, default: Json) -> str | None:
-    """The problem of a default that stands for an argument left out: nobody wrote it."""
-    if problem is None:
-        return None
-    told = f"left out, so its default {shown(default)}"
-    expected = problem.removesuffix(f", got {shown(default)}")
-    return f"{problem} ({told})" if expected == problem else f"{expected}; {told}"
-
-
-def _unnamed(expected: ExpectedCall, call: Call, defaults: dict[str, object]) -> list[str]:
-    """Arguments that the expectation does not name: wrong, unless equal to their default."""
-    return [
-        f"argument {shown(name)}: not expected, got {shown(value)}"
-        for name, value in call.arguments.items()
-        if name not in (expected.arguments or {})
-        and not (name in defaults and equal(defaults[name], value))
-    ]
-
-
 def _in_order(case: Case, expect: Calls, made: _Made) -> Finding | None:
     if not expect.ordered:
         return None
@@ -333,11 +307,25 @@ def _in_order(case: Case, expect: Calls, made: _Made) -> Finding | None:
     return None
 
 
+def _retrieved(case: Case, made: _Made) -> Finding | None:
+    reason = not_found(case.finds, made.found) if case.finds else None
+    return Finding(Miss.NOT_FOUND, reason) if reason else None
+
+
+def _answered(case: Case, made: _Made) -> Finding | None:
+    if case.then is None:
+        return None
+    if made.answer is None:
+        raise _NoAnswerError
+    reason = wrong_answer(case.then, made.answer)
+    return Finding(Miss.WRONG_ANSWER, reason) if reason else None
+
+
 def _exact(case: Case, expect: Calls, made: _Made) -> Finding | None:
     """The blocks byte for byte against the gold blocks, in any order unless the order is strict."""
     if case.compare != "exact":
         return None
-    gold, got = _gold_blocks(case, expect), list(made.blocks)
+    gold, got = gold_blocks(case, expect), list(made.blocks)
     if gold is None:
         reason = f"{_wanted(expect)}: this alternative leaves values open, so no bytes are right"
         return Finding(Miss.NOT_EXACT, reason)

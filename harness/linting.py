@@ -12,15 +12,9 @@ from typing import Any, Final
 
 from harness.case_reading import WrittenCase
 from harness.cases import (
-    NO_GOLD,
     NO_MARKERS,
     AnyCall,
-    Calls,
     Case,
-    Expectation,
-    ExpectedCall,
-    Matcher,
-    OneOf,
     RowsRead,
     Spec,
     Tool,
@@ -28,10 +22,9 @@ from harness.cases import (
 from harness.errors import Problem
 from harness.expansion import named_variables, unused_variables
 from harness.gold import ANY_CALL, expected_tools, gold_calls
+from harness.gold_warnings import all_calls, gold_warnings
 from harness.json_values import folded, shown
-from harness.safe_regex import RegexTimeout
 from harness.schema_faults import unknown_keywords
-from harness.schemas import UnusableSchema
 from harness.sources.row_warnings import broken_golds, dropped_rows, lost_text, one_a_kind
 from harness.spec_nodes import COMMA, Notes, Path, dotted, left_by_comma
 from harness.statistics import least_cases
@@ -184,7 +177,7 @@ def _untested_clauses(whole: _Spec) -> Iterator[Problem]:
 
 
 def _unexpected_tools(whole: _Spec) -> Iterator[Problem]:
-    expected = {call.tool for case in whole.spec.cases for call in _calls(case.expect)}
+    expected = {call.tool for case in whole.spec.cases for call in all_calls(case.expect)}
     if any(isinstance(case.expect, AnyCall) for case in whole.spec.cases):
         return
     for name, (notes, path) in whole.toolbox.places.items():
@@ -279,35 +272,10 @@ def _control_tokens(whole: _Spec) -> Iterator[Problem]:
 
 
 def _gold_that_misses(whole: _Spec) -> Iterator[Problem]:
-    """A `$gold` that its own operators would not let pass, where they are applied."""
+    """A gold that would not pass, though the case is trained on it."""
     for one in whole.written:
-        if one.case.compare == "tool":
-            continue
-        for call in _calls(one.case.expect):
-            for name, matcher in (call.arguments or {}).items():
-                problem = _misses(matcher)
-                if problem:
-                    what = f"the gold of {call.tool}'s {name} would not pass: {problem}"
-                    hint = "trained on it, the model misses this case"
-                    yield whole.about(one, what, hint, code="gold")
-
-
-def _calls(expect: Expectation) -> Iterator[ExpectedCall]:
-    """All calls that an expectation speaks of."""
-    if isinstance(expect, OneOf):
-        for option in expect.options:
-            yield from _calls(option)
-    elif isinstance(expect, Calls):
-        yield from expect.calls
-
-
-def _misses(matcher: Matcher) -> str | None:
-    if matcher.gold is NO_GOLD or matcher.absent:
-        return None
-    try:
-        return matcher.problem(matcher.gold)
-    except (RegexTimeout, UnusableSchema) as error:
-        return str(error)
+        for what, hint in gold_warnings(one.case):
+            yield whole.about(one, what, hint, code="gold")
 
 
 def _gate_out_of_reach(whole: _Spec) -> Iterator[Problem]:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.case_reading import FileSetting, WrittenCase, developer_turn, read_case
-from harness.cases import DEVELOPER, SPLITS, Gate, Json, Location, Rules, Spec
+from harness.cases import DEVELOPER, SPLITS, Gate, Json, Location, Spec
 from harness.errors import Problem, SpecError, UsageError
 from harness.json_values import shown as value_text
 from harness.linting import lint
+from harness.named_files import NamedFiles
 from harness.sources.opening import format_defaults, read_source
 from harness.sources.reading import read_rows
 from harness.spec_keys import (
@@ -33,7 +34,7 @@ from harness.spec_keys import (
     SENTENCE,
     SPLIT_KEYS,
 )
-from harness.spec_nodes import Notes, Report, as_share, entries, fields, fits
+from harness.spec_nodes import Notes, as_share, entries, fields, fits
 from harness.strict_yaml import FileRefused, read_bytes, read_yaml_bytes
 from harness.tool_lists import Toolbox, read_tools, refuse_args
 from harness.wording import cut, shown_path
@@ -202,12 +203,12 @@ def read_spec(
     if not isinstance(document.value, Mapping):
         what = f"found {value_text(document.value)}, expected a mapping with `cases`"
         return LoadedSpec(None, (document.problem((), "", what, code="spec"),)), []
-    tool_files = _ToolFiles(file.parent)
-    spec, written, toolbox, cases = _read(file, shown, notes, tool_files, checked=checked)
-    problems = dict.fromkeys(_by_line(notes.problems) + _by_line(tool_files.problems))
+    named = NamedFiles(file.parent)
+    spec, written, toolbox, cases = _read(file, shown, notes, named, checked=checked)
+    problems = dict.fromkeys(_by_line(notes.problems) + _by_line(named.problems))
     if problems:
         return LoadedSpec(None, tuple(problems), cases=cases or None), []
-    digest = hashlib.sha256(b"\n".join([content, *tool_files.contents])).hexdigest()[:16]
+    digest = hashlib.sha256(b"\n".join([content, *named.contents])).hexdigest()[:16]
     spec = replace(spec, digest=digest)
     warnings = lint(spec, written, toolbox, notes) if warn else ()
     return LoadedSpec(spec, (), warnings, cases), written
@@ -218,12 +219,12 @@ def _by_line(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _read(
-    file: Path, shown: str, notes: Notes, tool_files: _ToolFiles, *, checked: bool
+    file: Path, shown: str, notes: Notes, named: NamedFiles, *, checked: bool
 ) -> tuple[Spec, list[WrittenCase], Toolbox, int]:
     """The spec as far as it is sound, its cases with their places, its tools; cases in all."""
     report = notes.report((), "")
     good = fields(notes.document.value, FILE_KEYS, report, "a mapping with `tools` and `cases`")
-    setting = _setting({**format_defaults(good.get("source")), **good}, file, notes, tool_files)
+    setting = _setting({**format_defaults(good.get("source")), **good}, file, notes, named)
     if not {"cases", "source"} & notes.document.value.keys():
         report((), "there are no `cases`", "add at least one")
     read = [read_case(node, place, setting) for place, node in enumerate(good.get("cases", ()))]
@@ -232,8 +233,8 @@ def _read(
     rows = None
     if "source" in good:
         source = read_source(good["source"], notes, file.parent)
-        if source is not None and not notes.problems + tool_files.problems:
-            tool_files.contents.append(source.identity.encode())
+        if source is not None and not notes.problems + named.problems:
+            named.contents.append(source.identity.encode())
             ids = {one.case.id for one in written}
             rows = read_rows(source, setting, ids, checked=checked)
     if rows is not None:
@@ -260,14 +261,20 @@ def _gate(node: Json, notes: Notes) -> Gate:
     return Gate(**fields(node, GATE_KEYS, notes.report(("gate",), "gate."), expected, hint))
 
 
-def _setting(
-    good: Mapping[str, Any], file: Path, notes: Notes, tool_files: _ToolFiles
-) -> FileSetting:
+def _setting(good: Mapping[str, Any], file: Path, notes: Notes, named: NamedFiles) -> FileSetting:
     rules = good.get("rules", "callgate")
-    read_file = partial(tool_files.read, rules)
+    read_file = partial(named.read, rules)
+    read_pages = partial(named.pages, file.parent)
     toolbox = Toolbox(whole="tools" not in notes.document.value)
     if "tools" in good:
-        toolbox = read_tools(good["tools"], notes, ("tools",), rules=rules, read_file=read_file)
+        toolbox = read_tools(
+            good["tools"],
+            notes,
+            ("tools",),
+            rules=rules,
+            read_file=read_file,
+            read_pages=read_pages,
+        )
         if good.get("target") == "args_json":
             refuse_args(toolbox)
     clauses = good.get("clauses", {})
@@ -277,6 +284,7 @@ def _setting(
         notes=notes,
         toolbox=toolbox,
         read_file=read_file,
+        read_pages=read_pages,
         developer=developer_turn(good.get("developer", DEVELOPER)),
         clauses=clauses,
         shares=_shares(good.get("split"), notes),
@@ -333,41 +341,3 @@ def _hint(one: WrittenCase, other: WrittenCase) -> str:
     if one.case.prompt == other.case.prompt:
         return "their prompts are the same"
     return "their prompts share 6 hex digits by chance: reword one, or make it a case of its own"
-
-
-class _ToolFiles:
-    """The files with tool lists that a spec names, each read once; `contents` of all its files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.problems: list[Problem] = []
-        self.contents: list[bytes] = []
-        self._read: dict[Path, Toolbox] = {}
-
-    def read(self, rules: Rules, name: str, report: Report) -> Toolbox:
-        """The tools of the named file."""
-        path = self.folder / name
-        if path not in self._read:
-            self._read[path] = self._toolbox(path, name, rules, report)
-        return self._read[path]
-
-    def _toolbox(self, path: Path, name: str, rules: Rules, report: Report) -> Toolbox:
-        hint = "a path to a list of tools, relative to the spec file"
-        try:
-            content = read_bytes(path)
-            document = read_yaml_bytes(content, shown_path(path))
-        except SpecError as error:
-            self.problems += error.problems
-            return Toolbox(whole=False)
-        except FileRefused as error:
-            report((), f"the file {value_text(name)} {error.what}", error.hint or hint)
-            return Toolbox(whole=False)
-        self.contents.append(content)
-        notes = Notes(document, self.problems)
-        if isinstance(document.value, list):
-            return read_tools(
-                document.value, notes, (), rules=rules, read_file=partial(self.read, rules)
-            )
-        what = f"found {value_text(document.value)}, expected a list of tools"
-        notes.report((), "tools")((), what)
-        return Toolbox(whole=False)

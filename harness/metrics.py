@@ -45,13 +45,14 @@ class Metrics:
             self.gold_cases += 1
 
     def _count_decoding(self, record: Mapping[str, Any]) -> None:
-        """What a reply cost that was decoded in this run; cached and recorded ones cost nothing."""
-        passes, tokens = record.get("forward_passes"), record.get("tokens") or {}
-        if passes:
-            self.decoding["replies"] += 1
-            self.decoding["tokens"] += tokens.get("completion") or 0
-            self.decoding["draft_tokens"] += tokens.get("draft") or 0
-            self.decoding["forward_passes"] += passes
+        """What replies cost that were decoded in this run: cached and recorded ones nothing."""
+        for reply in (record, record.get("answer") or {}):
+            passes, tokens = reply.get("forward_passes"), reply.get("tokens") or {}
+            if passes:
+                self.decoding["replies"] += 1
+                self.decoding["tokens"] += tokens.get("completion") or 0
+                self.decoding["draft_tokens"] += tokens.get("draft") or 0
+                self.decoding["forward_passes"] += passes
 
     def footer(self, seconds: float) -> dict[str, Any]:
         """The last line."""

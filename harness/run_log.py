@@ -22,12 +22,14 @@ from harness.cases import (
     SPLITS,
     Case,
     Outcome,
+    Reply,
     Spec,
     Verdict,
 )
 from harness.errors import UsageError
 from harness.gold import expected_tools, gold_calls
 from harness.json_values import shown
+from harness.judging import follow_up
 from harness.log_files import LAST_RUN, open_fresh, open_own, same_file
 from harness.metrics import Metrics
 from harness.options import OPTIONS, Settings
@@ -72,6 +74,17 @@ def record_of(verdict: Verdict, hidden: Secrets | None = None) -> Record:
         "gold": verdict.gold,
         "gold_characters": verdict.gold and len(verdict.gold),
         "cer": verdict.cer,
+        **_cost(reply),
+    }
+    if verdict.note:
+        record["note"] = verdict.note
+    record |= _following(verdict)
+    return redact(record, hidden, _declared(case))
+
+
+def _cost(reply: Reply) -> Record:
+    """What a reply took."""
+    return {
         "tokens": {
             "prompt": reply.prompt_tokens,
             "completion": reply.completion_tokens,
@@ -81,9 +94,28 @@ def record_of(verdict: Verdict, hidden: Secrets | None = None) -> Record:
         "seconds": round(reply.seconds, 4),
         "cached": reply.cached,
     }
-    if verdict.note:
-        record["note"] = verdict.note
-    return redact(record, hidden, _declared(case))
+
+
+def _following(verdict: Verdict) -> Record:
+    """What was to be found and answered, what the calls found, and the answer to that."""
+    case, answer = verdict.case, verdict.reply.answer
+    record: Record = {}
+    if case.finds is not None:
+        pages = {tool: list(named) for tool, named in case.finds.pages.items()}
+        record["finds"] = {"pages": pages, "within": case.finds.within}
+    if case.then is not None:
+        record["then"] = case.then.written
+    if verdict.found:
+        record["found"] = [{"tool": one.tool, "pages": list(one.pages)} for one in verdict.found]
+    if answer is not None:
+        asked = follow_up(case, verdict.reply)
+        record["answer"] = {
+            "request": asked.digest if asked else None,
+            "reply": None if answer.error is not None else answer.text,
+            "finish": answer.finish,
+            **_cost(answer),
+        }
+    return record
 
 
 def _declared(case: Case) -> Iterator[str]:

@@ -175,6 +175,18 @@ CASE_KEYS: Final[Table] = {
     "reply": Key(
         "For `no_call`: the text to train on; default a plain refusal.", _FILLED_TEXT, _FILLED
     ),
+    "finds": Key(
+        "What the calls must find: a tool that has `run`, to a page or a list of pages.",
+        "a mapping of tools to pages, and `within`",
+        _ref("finds"),
+        "finds: {search: page.md, within: 3}",
+    ),
+    "then": Key(
+        "What the model must answer when it is given what its calls found.",
+        "a mapping with `says`",
+        _ref("then"),
+        "then: {says: {$contains: 75 euros}}",
+    ),
     "split": Key(
         "`train`, `dev` or `test`; default by the file's `split`, else `test`.",
         "`train`, `dev` or `test`",
@@ -214,6 +226,12 @@ TOOL_KEYS: Final[Table] = {
         "arguments to their schemas, all of them required. Left out: no arguments.",
         "a mapping: a JSON Schema with `type: object`, or arguments and their schemas",
         {"type": "object"},
+    ),
+    "run": Key(
+        "What a call of the tool does, for `finds` and `then`; the model is not shown it.",
+        "a mapping with `search`",
+        _ref("run"),
+        "run: {search: pages}",
     ),
 }
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from harness.cases import SPLITS, Json
 from harness.matchers import OPERATORS
+from harness.retrieval.keys import FINDS_KEYS, FOUND_PAGES, RUN_KEYS, THEN_KEYS
 from harness.spec_keys import (
     CASE_KEYS,
     EXPECT_KEYS,
@@ -50,6 +51,9 @@ def spec_schema() -> Schema:
             "tools": {"anyOf": [_PATH, _TOOL_LIST]},
             "case_tools": {"anyOf": [_PATH, {"type": "array", "items": _tool_or_name()}]},
             "tool": _tool(),
+            "run": _mapping(RUN_KEYS, required=["search"]),
+            "finds": _finds(),
+            "then": _mapping(THEN_KEYS, required=["says"]),
             "gate": _mapping(GATE_KEYS),
             "split": _mapping(SPLIT_KEYS),
             "source": _source(),
@@ -101,6 +105,11 @@ def _source() -> Schema:
     only_hub = {name: ["hub"] for name in ("revision", "hub_split")}
     schema = _mapping(SOURCE_KEYS, required=["format"])
     return {**schema, "oneOf": places, "dependentRequired": only_hub}
+
+
+def _finds() -> Schema:
+    """Tools to pages, and `within`."""
+    return {**_mapping(FINDS_KEYS), "additionalProperties": _property(FOUND_PAGES)}
 
 
 def _row_counts() -> Schema:

@@ -170,6 +170,19 @@ def _regressions(records: Sequence[Record], cases: set[str]) -> list[str]:
     return [f"passed in the baseline, misses now: {record['case']}" for record in chosen]
 
 
+def following_rows(record: Record) -> list[tuple[str, str]]:
+    """What was to be found and answered, what was: a word for each, and a line of text."""
+    finds, answer = record.get("finds"), record.get("answer")
+    found = [
+        f"{one['tool']}: {', '.join(one['pages']) or 'nothing'}" for one in record.get("found", ())
+    ]
+    wanted = f"{expectation_text(finds['pages'])} within {finds['within']}" if finds else ""
+    said = (answer["reply"] or "(none)") if answer else ""
+    then = expectation_text({"says": record["then"]}) if "then" in record else ""
+    rows = [("finds", wanted), ("found", "; ".join(found)), ("then", then), ("answer", said)]
+    return [(name, one_line(text, 1200)) for name, text in rows if text]
+
+
 def case_text(record: Record, again: str = "") -> str:
     """One case in full: what was found, where it is, what was asked, and how to ask again."""
     kind = record["miss"] or record["outcome"]
@@ -185,6 +198,7 @@ def case_text(record: Record, again: str = "") -> str:
         ("clause", record.get("clause") or ""),
         ("note", record.get("note", "")),
         ("reply", one_line(record["reply"] or "(none)", 1200)),
+        *following_rows(record),
         ("again", again),
     ]
     body = "\n".join(f"  {name:<9} {text}" for name, text in rows if text)

@@ -11,10 +11,11 @@ from harness.cases import Json, Rules, Tool
 from harness.errors import nearest
 from harness.functiongemma import is_name
 from harness.json_values import shown
+from harness.retrieval.run_reading import ReadPages, read_run
 from harness.schema_faults import unknown_keywords
 from harness.schemas import ToolSchema, schema_errors, tool_schema
 from harness.spec_keys import TOOL_KEYS
-from harness.spec_nodes import COMMA, Notes, Path, Report, fields
+from harness.spec_nodes import COMMA, Notes, Path, Report, fields, under
 
 ReadFile = Callable[[str, Report], "Toolbox"]
 """Reads the list of tools in a file; not whole where it fails, which is then reported."""
@@ -55,6 +56,7 @@ def read_tools(
     *,
     rules: Rules,
     read_file: ReadFile,
+    read_pages: ReadPages,
     known: Toolbox | None = None,
     where: str = "tools",
 ) -> Toolbox:
@@ -72,7 +74,7 @@ def read_tools(
     tools: dict[str, Tool] = {}
     places: dict[str, tuple[Notes, Path]] = {}
     for index, item in enumerate(node):
-        found = _one(item, index, notes, path, rules, known, report)
+        found = _one(item, index, notes, path, rules, read_pages, known, report)
         if found is None:
             continue
         tool, place = found
@@ -88,6 +90,7 @@ def _one(
     notes: Notes,
     path: Path,
     rules: Rules,
+    read_pages: ReadPages,
     known: Toolbox | None,
     report: Report,
 ) -> tuple[Tool, tuple[Notes, Path]] | None:
@@ -101,7 +104,7 @@ def _one(
     place = (*path, index)
     if isinstance(item, Mapping) and isinstance(item.get("function"), Mapping):
         item, place = _unwrapped(item, report, index), (*place, "function")
-    tool = _tool(item, notes, place, rules, f"tool no. {index + 1}")
+    tool = _tool(item, notes, place, rules, read_pages, f"tool no. {index + 1}")
     return (tool, (notes, place)) if tool else None
 
 
@@ -136,7 +139,9 @@ def _unwrapped(item: Mapping[str, Json], report: Report, index: int) -> Json:
     return item["function"]
 
 
-def _tool(item: Json, notes: Notes, path: Path, rules: Rules, where: str) -> Tool | None:
+def _tool(
+    item: Json, notes: Notes, path: Path, rules: Rules, read_pages: ReadPages, where: str
+) -> Tool | None:
     name = item.get("name") if isinstance(item, Mapping) else None
     if isinstance(name, str) and name:
         where = f"tool {name[:80]}"
@@ -152,7 +157,12 @@ def _tool(item: Json, notes: Notes, path: Path, rules: Rules, where: str) -> Too
         parameters = _parameters(parameters, rules, report)
     if len(notes.problems) > before:
         return None
-    return Tool(good["name"], good.get("description", ""), parameters)
+    run = None
+    if "run" in good:
+        run = read_run(good["run"], parameters, read_pages, under(report, "run"))
+        if run is None:
+            return None
+    return Tool(good["name"], good.get("description", ""), parameters, run)
 
 
 def _parameters(node: Mapping[str, Any], rules: Rules, report: Report) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from harness.cases import Case, Finish, Reply, Spec
 from harness.commands import spec_files
 from harness.errors import UsageError
 from harness.gating import decide
+from harness.judging import follow_up
 from harness.loading import load_specs
 from harness.log_files import check_log_files
 from harness.metrics import Metrics
@@ -29,6 +30,8 @@ _TUNE: Final = "callgate-tune"
 STALE: Final = "its reply answered another prompt, or other tools"
 NEW: Final = "the log holds no reply to it"
 NO_REPLY: Final = "the log holds no reply, for the run had an error here"
+NO_ANSWER: Final = "the log holds no answer to what its calls find"
+OTHER_RESULTS: Final = "its answer followed other results: what its calls find has changed"
 CUT: Final = "its reply is not whole: a secret of the environment was taken out of it"
 
 
@@ -159,8 +162,26 @@ def _reply(case: Case, verdict: Record | None) -> Reply:
         return Reply("", error=STALE)
     if verdict.get("redacted") is True and MARK in reply:
         return Reply("", error=CUT)
-    finish: Finish = "length" if verdict.get("finish") == "length" else "stop"
-    return Reply(reply, finish)
+    return _answered(case, Reply(reply, _finish(verdict)), mapping(verdict.get("answer")), verdict)
+
+
+def _answered(case: Case, reply: Reply, answer: Mapping[str, Any], verdict: Record) -> Reply:
+    """The reply with the recorded answer to what its calls find today, where one is asked for."""
+    asked = follow_up(case, reply)
+    if asked is None:
+        return reply
+    said = answer.get("reply")
+    if not isinstance(said, str):
+        return Reply("", error=NO_ANSWER)
+    if answer.get("request") != asked.digest:
+        return Reply("", error=OTHER_RESULTS)
+    if verdict.get("redacted") is True and MARK in said:
+        return Reply("", error=CUT)
+    return replace(reply, answer=Reply(said, _finish(answer)))
+
+
+def _finish(record: Mapping[str, Any]) -> Finish:
+    return "length" if record.get("finish") == "length" else "stop"
 
 
 def _why_gone(ref: str, splits: Mapping[str, Mapping[str, str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +21,15 @@ _FINISHES: Final[Mapping[str, Finish]] = {"stop": "stop", "length": "length"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One recorded reply; `request` is the digest of the request it answered, if recorded."""
+    """One recorded reply; `request` is the digest of the request it answered, if recorded.
+
+    `answer` is the reply that followed when the model was given what its calls found.
+    """
 
     number: int
     reply: Reply
     request: str | None
+    answer: Line | None = None
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,15 @@ class Replay:
             yield index, self._reply(request)
 
     def _reply(self, request: Request) -> Reply:
-        line = self.lines.get(request.case)
+        line, what = self.lines.get(request.case), "reply"
+        if request.turn == "answer":
+            line, what = line and line.answer, "answer"
         if line is None:
-            return Reply("", error=f"{self.path} holds no reply for {request.case}")
+            return Reply("", error=f"{self.path} holds no {what} for {request.case}")
         if line.request is not None and line.request != request.digest:
             reason = (
                 f"{self.path}:{line.number} is stale: it answers request {line.request}, and the "
-                f"case now asks {request.digest} (its prompt or its tools changed; record again)"
+                f"case now asks {request.digest} ({_changed(request)} changed; record again)"
             )
             return Reply("", error=reason)
         return line.reply
@@ -95,6 +101,10 @@ class Replay:
     def foreign(self, cases: set[str]) -> list[str]:
         """The cases in the file that none of the specs holds."""
         return [case for case in self.lines if case not in cases]
+
+
+def _changed(request: Request) -> str:
+    return "its prompt or its tools" if request.turn == "call" else "what its calls find"
 
 
 class _Reading:
@@ -136,7 +146,7 @@ class _Reading:
 
     def _keep(self, case: str, line: Line) -> None:
         before = self.lines.setdefault(case, line)
-        if before is not line and (before.reply, before.request) != (line.reply, line.request):
+        if before is not line and replace(before, number=0) != replace(line, number=0):
             raise ValueError(f"{case} has another reply in line {before.number}; keep one of them")
 
 
@@ -149,6 +159,21 @@ def _case(entry: Mapping[str, Any]) -> str:
 
 
 def _line(number: int, entry: Mapping[str, Any]) -> Line:
+    """The reply of a line, with the answer that followed it, if one did."""
+    line, answer = _reply_of(number, entry), entry.get("answer")
+    if answer is None:
+        return line
+    if isinstance(answer, str):
+        answer = {"reply": answer}
+    if not isinstance(answer, Mapping):
+        found = shown(answer, 80)
+        raise ValueError(f'{entry["case"]}: expected "answer" to be a text, found {found}')
+    shared = {key: entry.get(key) for key in ("outcome", "reason", "redacted")}
+    named = {**shared, **answer, "case": f"{entry['case']}, answer"}
+    return replace(line, answer=_reply_of(number, named))
+
+
+def _reply_of(number: int, entry: Mapping[str, Any]) -> Line:
     case, text, request = entry["case"], entry.get("reply"), entry.get("request")
     finish = _FINISHES.get("stop" if entry.get("finish") is None else str(entry["finish"]))
     if finish is None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from harness.cases import Call, Calls, Case, ExpectedCall, Miss, Outcome, Reply, Verdict
 from harness.functiongemma import wrap_args_json, write_call, write_calls
-from harness.judging import gold_block, judge, skipped
+from harness.gold import gold_block
+from harness.judging import judge, skipped
 from harness.loading import load_spec
 from harness.matchers import compile_value
 

@@ -16,7 +16,8 @@ import pytest
 
 from harness.cases import Case, Miss, Reply, Spec
 from harness.functiongemma import render_prompt
-from harness.judging import gold_block, judge
+from harness.gold import gold_block
+from harness.judging import judge
 from harness.loading import load_specs
 from harness.metrics import Metrics
 from harness.run_log import record_of
