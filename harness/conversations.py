@@ -24,8 +24,8 @@ _KEYS_OF: Final[Mapping[str, tuple[str, ...]]] = {
 def read_messages(nodes: list[Json], toolbox: Toolbox, report: Report) -> list[dict[str, Json]]:
     """The turns; empty where any of them is wrong, which is then reported.
 
-    A developer or system turn comes first or not at all; the last turn is the user's or a tool's,
-    so that the model is next.
+    A developer or system turn comes first or not at all; a tool's follows the call that it
+    answers; the last turn is the user's or a tool's, so that the model is next.
     """
     turns = [_turn(node, toolbox, under(report, place)) for place, node in enumerate(nodes)]
     good = [turn for turn in turns if turn is not None]
@@ -35,11 +35,21 @@ def read_messages(nodes: list[Json], toolbox: Toolbox, report: Report) -> list[d
         if turn["role"] in ("developer", "system"):
             report((place, "role"), f"a {turn['role']} turn comes first or not at all")
             return []
+    for place, turn in enumerate(good):
+        if turn["role"] == "tool" and not _answers(good[:place]):
+            what = "a result of no call: the turn before it makes none"
+            report((place, "role"), what, "put the assistant's turn with the call before it")
+            return []
     if good[-1]["role"] not in ("user", "tool"):
         what = f"the last message is from {good[-1]['role']!r}, expected 'user' or 'tool'"
         report((len(good) - 1, "role"), what, "what the model answers goes to `expect`")
         return []
     return good
+
+
+def _answers(before: list[dict[str, Json]]) -> bool:
+    """Whether a result may follow these turns: else it would stand in nobody's turn."""
+    return bool(before) and (before[-1]["role"] == "tool" or "tool_calls" in before[-1])
 
 
 def _turn(node: Json, toolbox: Toolbox, report: Report) -> dict[str, Json] | None:
@@ -72,6 +82,13 @@ def _result_fits(turn: Mapping[str, Any], toolbox: Toolbox, report: Report) -> b
     if "name" not in turn:
         report((), "has no `name`", "name the tool that gave the result")
         return False
+    content = turn["content"]
+    if isinstance(content, Mapping) and {"name", "response"} <= content.keys():
+        named = isinstance(content["name"], str) and content["name"] == turn["name"]
+        if not (named and isinstance(content["response"], Mapping)):
+            what = "chat templates take `name` and `response` for a tool's name and its result"
+            report(("content",), what, "put the result inside: `{value: {name: …, response: …}}`")
+            return False
     return _declared(turn["name"], toolbox, under(report, "name"))
 
 

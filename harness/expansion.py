@@ -233,7 +233,8 @@ class _Filling:
     def fill(self, value: Json, path: Path) -> Json:
         """The value with its variables; one that is only `$(name)` keeps the variable's type."""
         if isinstance(value, str):
-            if (only := _VARIABLE.fullmatch(value)) and not _is_text(path):
+            only = _VARIABLE.fullmatch(value)
+            if only and not _is_text(path, self.variables.get(only[1])):
                 held = self._look_up(only[1], path)
                 self._take(len(held) if isinstance(held, str) else 0, path)
                 return held
@@ -293,8 +294,8 @@ class _Filling:
         return name
 
 
-def _is_text(path: Path) -> bool:
-    """Whether a text stands there, whatever the variable's type."""
-    return path in (("reply",), ("then", "reply")) or (
-        len(path) == 3 and path[::2] == ("messages", "content")
-    )
+def _is_text(path: Path, held: Json) -> bool:
+    """Whether a text stands there, whatever the variable's type; results may be mappings."""
+    content = len(path) == 3 and path[::2] == ("messages", "content")
+    replies = path in (("reply",), ("then", "reply"))
+    return replies or (content and not isinstance(held, Mapping))

@@ -19,6 +19,7 @@ from harness.cases import (
     Spec,
     Tool,
 )
+from harness.conversation_losses import conversation_losses
 from harness.errors import Problem
 from harness.expansion import named_variables, unused_variables
 from harness.gold import ANY_CALL, expected_tools, gold_calls
@@ -30,6 +31,7 @@ from harness.spec_nodes import COMMA, Notes, Path, dotted, left_by_comma
 from harness.statistics import least_cases
 from harness.template_losses import developer_losses, prompt_losses, template_losses
 from harness.tool_lists import Toolbox
+from harness.turn_places import developer_path, turn_path
 from harness.wording import count
 
 
@@ -114,7 +116,9 @@ def _asked(case: Case) -> object:
     return tuple(
         (
             turn["role"],
-            _plain(turn["content"]) if isinstance(turn.get("content"), str) else str(turn),
+            _plain(turn["content"]) if isinstance(turn.get("content"), str) else "",
+            str({key: value for key, value in turn.items() if not isinstance(value, str)}),
+            turn.get("name"),
         )
         for turn in case.request.messages
     )
@@ -206,7 +210,7 @@ def _template_losses(whole: _Spec) -> Iterator[Problem]:
             where = dotted(f"tool {tool.name}", inside)
             what = loss.what.rstrip(".")
             place = (*path, *inside)
-            yield notes.document.problem(place, where, what, loss.hint, code="template")
+            yield notes.document.problem(place, where, what, loss.hint, code=loss.code)
 
 
 def _unknown_keywords(whole: _Spec) -> Iterator[Problem]:
@@ -245,30 +249,26 @@ def _developer_turns(whole: _Spec) -> Iterator[Problem]:
         if one.case.tools and text not in seen:
             seen.add(text)
             for what in developer_losses(text):
-                path = _developer_path(one)
+                path = developer_path(one)
                 of_case = path[0] == "cases"
                 where = f"case {one.case.id}, developer" if of_case else "developer"
                 document = (one.notes if of_case else whole.notes).document
                 yield document.problem(path, where, what.rstrip("."), code="developer")
 
 
-def _developer_path(one: WrittenCase) -> Path:
-    """Where the developer turn of a case is written: in its messages, at the case, in the file."""
-    case = one.notes.document.value["cases"][one.path[1]]
-    role = case["messages"][0]["role"] if "messages" in case else ""
-    if role in ("developer", "system"):
-        return (*one.path[:2], "messages", 0, "content")
-    return (*one.path[:2], "developer") if "developer" in case else ("developer",)
-
-
-def _control_tokens(whole: _Spec) -> Iterator[Problem]:
+def _conversations(whole: _Spec) -> Iterator[Problem]:
+    """What the template garbles of the turns, and control tokens in them and in the reply."""
     for one in whole.written:
-        texts = [turn.get("content") for turn in one.case.request.messages]
-        texts.append(one.case.reply)
-        for text in texts:
-            for what in prompt_losses(text) if isinstance(text, str) and "<" in text else ():
-                hint = "write it in other words"
-                yield whole.about(one, what.rstrip("."), hint, code="control-token")
+        for loss in conversation_losses(one.case.request.messages):
+            what, place = loss.what.rstrip("."), turn_path(one, loss.path)
+            if place is None:
+                yield whole.about(one, what, loss.hint, code=loss.code)
+            else:
+                where = dotted(f"case {one.case.id}", place[2:])
+                yield one.notes.document.problem(place, where, what, loss.hint, code=loss.code)
+        for what in prompt_losses(one.case.reply or ""):
+            hint = "write it in other words"
+            yield whole.about(one, what.rstrip("."), hint, code="control-token")
 
 
 def _gold_that_misses(whole: _Spec) -> Iterator[Problem]:
@@ -351,7 +351,7 @@ _CHECKS: Final[tuple[Callable[[_Spec], Iterator[Problem]], ...]] = (
     _template_losses,
     _unknown_keywords,
     _developer_turns,
-    _control_tokens,
+    _conversations,
     _gold_that_misses,
     _gate_out_of_reach,
     _tags_without_markers,

@@ -23,15 +23,17 @@ _CHOICES: Final = ("anyOf", "oneOf", "allOf", "$ref")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One thing that the model is not shown as the schema has it.
+    """One thing that the model is not shown as the spec has it.
 
-    `path` leads from the tool to the nearest value that is there: `("parameters", "properties",
-    "unit", "enum")`. `what` is a whole sentence, `hint` what to do.
+    `path` leads from the tool, or from the messages, to the nearest value that is there:
+    `("parameters", "properties", "unit", "enum")`. `what` is a whole sentence, `hint` what to do,
+    `code` names the kind.
     """
 
     path: SchemaPath
     what: str
     hint: str
+    code: str = "template"
 
 
 def template_losses(tool: Tool) -> list[Loss]:

@@ -132,7 +132,12 @@ def _text(case: Case) -> str:
     """The reply of a case that expects no call, stripped as the template does."""
     says = _says(case.expect)
     gold = says.gold if says is not None else None
-    text = case.reply or (gold if isinstance(gold, str) else DEFAULT_REPLY)
+    written = case.reply or (gold if isinstance(gold, str) else None)
+    if written is None and case.request.messages[-1]["role"] == "tool":
+        raise PreflightError(
+            "it expects an answer to a tool's result, and has none to train on: add `reply`"
+        )
+    text = DEFAULT_REPLY if written is None else written
     problem = says.problem(text) if says is not None else None
     if problem:
         raise PreflightError(f"the text to train on does not meet `says` ({problem}): add `reply`")

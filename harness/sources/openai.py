@@ -42,13 +42,11 @@ def _node(raw: Raw) -> Node:
         raise Unusable("functions in place of tools", hint)
     turns = [_turn(turn, place) for place, turn in enumerate(row["messages"])]
     last = _gold_turn(turns)
-    names = _names_of_calls(turns)
     node: Node = {}
     before = turns[:last]
     if before and before[0]["role"] in _FIRST:
         node["developer"] = _text(before[0], 0)
-        before = before[1:]
-    spoken = [_message(turn, place, names) for place, turn in enumerate(before)]
+    spoken = list(_messages(before, 1 if "developer" in node else 0))
     if len(spoken) == 1 and spoken[0]["role"] == "user":
         node["prompt"] = spoken[0]["content"]
     else:
@@ -80,11 +78,21 @@ def _gold_turn(turns: list[dict[str, Any]]) -> int:
     raise Unusable("no turn of the assistant", "there is nothing to expect")
 
 
-def _names_of_calls(turns: list[dict[str, Any]]) -> dict[str, str]:
-    """Id of a call → the name of its tool: results name calls, not tools."""
+def _messages(turns: list[dict[str, Any]], first: int) -> Iterator[Node]:
+    """The turns from `first` as a spec writes them.
+
+    Results name calls by id, not tools; an id is that of the latest call that has it.
+    """
+    names: dict[str, str] = {}
+    for place in range(first, len(turns)):
+        yield _message(turns[place], place, names)
+        names |= _names_of_calls(turns[place])
+
+
+def _names_of_calls(turn: Mapping[str, Json]) -> dict[str, str]:
+    """Id of a call → the name of its tool."""
     return {
         call["id"]: name
-        for turn in turns
         for call in _listed(turn.get("tool_calls"))
         if isinstance(call, dict) and isinstance(call.get("id"), str)
         if isinstance(name := _function(call).get("name"), str)

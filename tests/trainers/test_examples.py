@@ -126,15 +126,76 @@ def test_args_json_is_trained_as_it_is_judged(desk: Desk, encoder: Encoder) -> N
     assert '{args:<escape>{"q": "it"}<escape>}' in example.target
 
 
-def test_a_conversation_with_tool_results(desk: Desk, encoder: Encoder) -> None:
-    """After a tool's result the model's turn goes on, in the row as in the template."""
-    case = desk(
-        "{id: a, expect: {book: {room: 3}}, messages: [{role: user, content: Book a room}, "
-        "{role: assistant, tool_calls: [{name: find, arguments: {q: rooms}}]}, "
-        "{role: tool, name: find, content: {rooms: 3}}]}"
-    ).cases[0]
+TURNS = (
+    "messages: [{role: user, content: Book a room}, "
+    "{role: assistant, tool_calls: [{name: find, arguments: {q: rooms}}]}, "
+    "{role: tool, name: find, content: {rooms: 3}}"
+)
+CONVERSATION = (
+    "<start_of_turn>user\nBook a room<end_of_turn>\n<start_of_turn>model\n"
+    "<start_function_call>call:find{q:<escape>rooms<escape>}<end_function_call>"
+    "<start_function_response>response:find{rooms:3}<end_function_response>"
+)
+BOOK = "<start_function_call>call:book{room:3}<end_function_call><start_function_response>"
+
+
+@pytest.mark.parametrize(
+    ("turns", "written", "read", "learnt"),
+    [
+        ("]", "expect: {book: {room: 3}}", "", BOOK),
+        ("]", "expect: no_call, reply: ' Three. '", "", "Three.<end_of_turn>"),
+        (
+            "]",
+            "expect: {no_call: true, says: {$contains: three, $gold: All three.}}",
+            "",
+            "All three.<end_of_turn>",
+        ),
+        (
+            ", {role: assistant, content: Three.}, {role: user, content: The last.}]",
+            "expect: {book: {room: 3}}",
+            "Three.<end_of_turn>\n<start_of_turn>user\nThe last.<end_of_turn>\n"
+            "<start_of_turn>model\n",
+            BOOK,
+        ),
+        (
+            ", {role: user, content: The last.}]",
+            "expect: {book: {room: 3}}",
+            "The last.<end_of_turn>\n<start_of_turn>model\n",
+            BOOK,
+        ),
+        (
+            ", {role: assistant, tool_calls: [{name: book, arguments: {room: 1}}]}, "
+            "{role: user, content: The last.}]",
+            "expect: {book: {room: 3}}",
+            "<start_function_call>call:book{room:1}<end_function_call>"
+            "<start_of_turn>user\nThe last.<end_of_turn>\n<start_of_turn>model\n",
+            BOOK,
+        ),
+    ],
+)
+def test_a_conversation_with_tool_results(
+    desk: Desk, encoder: Encoder, turns: str, written: str, read: str, learnt: str
+) -> None:
+    """Calls, results and turns before the target are read, and the target alone is learnt."""
+    case = desk(f"{{id: a, {written}, {TURNS}{turns}}}").cases[0]
     example = example_of(case, encoder)
-    assert _learnt(example, encoder).startswith("<start_function_call>call:book{room:3}")
+    prompt = tokenize(encoder, case.request, 0)
+    assert example.input_ids[: len(prompt)] == prompt
+    assert example.labels == (IGNORED,) * len(prompt) + example.input_ids[len(prompt) :]
+    assert _learnt(example, encoder) == learnt
+    row = encoder.tokenizer.decode(list(example.input_ids), skip_special_tokens=False)
+    assert row.endswith(CONVERSATION + read + learnt)
+
+
+@pytest.mark.parametrize("expect", ["no_call", "{one_of: [no_call, find]}"])
+def test_an_answer_to_a_result_has_no_default(desk: Desk, encoder: Encoder, expect: str) -> None:
+    """The default is a refusal: after a result the case says itself what is to be learnt."""
+    case = desk(f"{{id: a, expect: {expect}, {TURNS}]}}").cases[0]
+    with pytest.raises(PreflightError) as refused:
+        example_of(case, encoder)
+    assert str(refused.value) == (
+        "it expects an answer to a tool's result, and has none to train on: add `reply`"
+    )
 
 
 def test_rows_that_are_too_long_are_listed_and_never_cut(desk: Desk, encoder: Encoder) -> None:

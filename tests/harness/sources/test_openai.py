@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cases import Location, Outcome, Spec
+from harness.functiongemma import render_prompt
 from harness.judging import judge
 from harness.sources.openai import FORMAT
 from harness.sources.rows import Drop, Raw
@@ -108,6 +109,56 @@ def test_a_conversation_with_results() -> None:
         },
         {"role": "tool", "name": "get_weather", "content": '{"sky": "clear"}'},
     ]
+
+
+def result(ident: str, content: str) -> dict[str, Any]:
+    """A tool's turn as a fine-tuning file has it."""
+    return {"role": "tool", "tool_call_id": ident, "content": content}
+
+
+def names_of_results(*turns: Any) -> list[str]:
+    """The tools that the results of a conversation are said to be of."""
+    return [turn["name"] for turn in converted(row(*turns))["messages"] if turn["role"] == "tool"]
+
+
+ANSWER = {"role": "assistant", "content": "Done."}
+BOTH = calling(called("get_weather", "{}", "a"), called("get_time", "{}", "b"))
+
+
+def test_results_in_another_order_than_their_calls() -> None:
+    """The id alone says whose result it is; a name that is there anyway comes before it."""
+    turns = (user("Both?"), BOTH, result("b", "nine"), result("a", "clear"), ANSWER)
+    assert names_of_results(*turns) == ["get_time", "get_weather"]
+    named = {**result("zzz", "nine"), "name": "get_time"}
+    assert names_of_results(user("Time?"), BOTH, named, ANSWER) == ["get_time"]
+
+
+def test_an_id_that_comes_again_is_that_of_the_latest_call() -> None:
+    """Files number the calls of each turn anew: a result never takes the name of a later call."""
+    first, then = calling(called("get_weather", "{}")), calling(called("get_time", "{}"))
+    turns = (user("Both?"), first, result("c1", "clear"), then)
+    assert names_of_results(*turns) == ["get_weather"]
+    assert names_of_results(*turns, result("c1", "nine"), ANSWER) == ["get_weather", "get_time"]
+
+
+def test_a_result_before_its_call_is_of_no_call() -> None:
+    """The row is dropped, with the place of the turn in the row, its developer's turn counted."""
+    brief = {"role": "system", "content": "Be brief."}
+    turns = (brief, user("Both?"), result("a", "clear"), BOTH, result("b", "nine"), ANSWER)
+    assert converted(row(*turns)) == "a result of no call: messages[2]"
+
+
+def test_results_are_shown_under_the_names_of_their_tools(spec_of: SpecOf) -> None:
+    """From ids in a file to the bytes that FunctionGemma is shown."""
+    turns = (user("Both?"), BOTH, result("b", "nine"), result("a", '{"sky": "clear"}'), ANSWER)
+    (case,) = spec_of("openai", [row(*turns)]).cases
+    assert render_prompt(case.request.messages, case.tools).endswith(
+        "<start_of_turn>model\n<start_function_call>call:get_weather{}<end_function_call>"
+        "<start_function_call>call:get_time{}<end_function_call>"
+        "<start_function_response>response:get_time{value:<escape>nine<escape>}"
+        "<end_function_response><start_function_response>response:get_weather{value:<escape>"
+        '{"sky": "clear"}<escape>}<end_function_response>'
+    )
 
 
 def test_the_last_turn_of_the_assistant_is_the_gold_one() -> None:
