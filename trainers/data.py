@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from harness.backends.transformers import Encoder
 from harness.cases import Spec
@@ -15,6 +16,7 @@ from trainers.examples import (
     examples_of,
     masked_row,
     mix_lines,
+    turns_of,
 )
 from trainers.judge import NothingJudgedError
 from trainers.leak_guard import Leak, find_leaks, pair_text, refusal
@@ -75,7 +77,7 @@ def prepare(order: Order, encoder: Encoder, teller: Teller) -> Data:
 def _validation(division: Division, encoder: Encoder) -> tuple[Example, ...]:
     """The dev cases that have a whole gold, for the validation loss; target only."""
     rows = []
-    for case in division.held_out("dev"):
+    for case in chain.from_iterable(map(turns_of, division.held_out("dev"))):
         try:
             rows.append(example_of(case, encoder))
         except PreflightError:  # no gold, or no row: such a case is judged by generation alone

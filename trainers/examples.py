@@ -7,8 +7,9 @@ with nulls, and a trainer's own tokenization adds tokens and cuts rows without a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final
 
 from harness.backends.transformers import Encoder, render, tokenize
@@ -23,6 +24,7 @@ from harness.functiongemma import (
     write_calls,
 )
 from harness.gold import gold_calls
+from harness.retrieval.following import answer_request, found_by
 from harness.wording import cut
 
 IGNORED: Final = -100
@@ -65,7 +67,7 @@ def check_tokens(encoder: Encoder, name: str) -> None:
 def examples_of(
     cases: Sequence[Case], encoder: Encoder, *, loss: str = "target", max_length: int | None = None
 ) -> tuple[Example, ...]:
-    """Every case as a row, each checked.
+    """Every case as a row, each checked; its answer to what its calls find as a row of its own.
 
     `loss` is `target` (the model's own turn) or `all`; `max_length` counts tokens.
 
@@ -73,7 +75,7 @@ def examples_of(
         PreflightError: rows that are not what the model would have to write, or too long.
     """
     examples, problems = [], []
-    for case in cases:
+    for case in chain.from_iterable(map(turns_of, cases)):
         try:
             examples.append(example_of(case, encoder, loss=loss, max_length=max_length))
         except PreflightError as error:
@@ -84,6 +86,17 @@ def examples_of(
         head = "1 row cannot" if len(problems) == 1 else f"{len(problems)} rows cannot"
         raise PreflightError("\n".join([f"{head} be trained on:", *problems[:_SHOWN], *tail]))
     return tuple(examples)
+
+
+def turns_of(case: Case) -> Iterator[Case]:
+    """The case, and its second turn as a case: the reply of its `then` to what its gold finds."""
+    yield case
+    gold = gold_calls(case.expect, case.tools)
+    if case.then is None or case.then.reply is None or not gold:
+        return
+    request = answer_request(case, "", gold, found_by(case, gold))
+    says, reply = NoCall(case.then.says), case.then.reply
+    yield replace(case, request=request, expect=says, reply=reply, finds=None, then=None)
 
 
 def example_of(

@@ -17,6 +17,7 @@ import yaml
 from harness.cases import Gate
 from harness.operators import OPERATORS
 from harness.options import OPTIONS, flag
+from harness.retrieval.keys import FINDS_KEYS, RUN_KEYS, THEN_KEYS
 from harness.spec_keys import (
     CASE_KEYS,
     EXPECT_KEYS,
@@ -109,6 +110,9 @@ TABLES = {
     "file keys": keys(FILE_KEYS),
     "case keys": keys(CASE_KEYS),
     "tool keys": keys(TOOL_KEYS),
+    "run keys": keys(RUN_KEYS),
+    "finds keys": keys(FINDS_KEYS),
+    "then keys": keys(THEN_KEYS),
     "gate keys": keys(GATE_KEYS),
     "split keys": keys(SPLIT_KEYS),
     "message keys": keys(MESSAGE_KEYS),
@@ -129,6 +133,7 @@ def test_every_key_and_operator_is_shown_in_use() -> None:
     known = {*OPERATORS}
     for found in (FILE_KEYS, CASE_KEYS, TOOL_KEYS, GATE_KEYS, SPLIT_KEYS, MESSAGE_KEYS):
         known.update(found)
+    known.update(RUN_KEYS, FINDS_KEYS, THEN_KEYS)
     known.update(*EXPECT_KEYS.values(), MADE_CALL_KEYS)
     used: set[str] = set()
     for block in YAML_BLOCK.finditer(REFERENCE.read_text(encoding="utf-8")):

@@ -284,3 +284,35 @@ def test_the_shipped_policy_can_be_trained_on(encoder: Encoder) -> None:
     examples = examples_of(train, encoder)
     assert len(examples) == len(train) == 60
     assert json.dumps(examples[0].input_ids)
+
+
+def test_the_answer_to_what_is_found_is_a_row_of_its_own(
+    desk: Desk, encoder: Encoder, tmp_path: Path
+) -> None:
+    """A `then` with a `reply` trains the answer to what the gold call finds; without, nothing."""
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "meals.md").write_text("# Meals\n\nUp to 46 euros.", encoding="utf-8")
+    head = (
+        "spec: desk\ntools:\n  - name: find\n    parameters: {q: {type: string}}\n"
+        "    run: {search: pages}\ncases:\n"
+    )
+    asked = "prompt: p, expect: {find: {q: meals}}, split: train"
+    cases = desk(
+        f"{{id: a, {asked}, then: {{says: {{$contains: '46'}}, reply: 'It is 46 euros. '}}}}",
+        f"{{id: b, {asked.replace('p,', 'q,')}, then: {{says: {{$contains: '46'}}}}}}",
+        head=head,
+    ).cases
+    rows = examples_of(cases, encoder)
+    assert [(row.case, row.tools) for row in rows] == [
+        ("desk::a", ("find",)),
+        ("desk::a", ()),
+        ("desk::b", ("find",)),
+    ]
+    assert _learnt(rows[1], encoder) == "It is 46 euros.<end_of_turn>"
+    read = encoder.tokenizer.decode(
+        [i for i, label in zip(rows[1].input_ids, rows[1].labels, strict=True) if label == IGNORED]
+    )
+    assert read.endswith(
+        "<end_function_call><start_function_response>response:find{results:[{page:<escape>meals.md"
+        "<escape>,text:<escape>Meals\nUp to 46 euros.<escape>}]}<end_function_response>"
+    )

@@ -37,9 +37,8 @@ class Stage:
         shares: how often each kind of row occurs; they sum to one.
         counts: numbers of declared tools, and how often each of them occurs.
         prompt_weight: what a prompt token counts in the loss, where a target token counts one.
-        gate: the least rates (see `gates`) that let the training go on to the next stage; the
-            last stage has none.
-        cap: steps after which it goes on all the same.
+        gate: the least rates (see `gates`) that let the training go on to the next stage.
+        cap: steps after which it goes on all the same; the last stage has neither.
     """
 
     name: str
@@ -139,9 +138,32 @@ STAGES = (
         },
         _COUNTS,
         0.1,
+        cap=6750,
+    ),
+    # While the rates fall: refusals as often as they are asked for, prompts counting for less.
+    Stage(
+        "settle",
+        {
+            "drill": 0.01,
+            "pick": 0.10,
+            "written": 0.10,
+            "more": 0.11,
+            "procedural": 0.18,
+            "lookup": 0.06,
+            "routing": 0.03,
+            "parallel": 0.12,
+            "refuse_written": 0.05,
+            "refuse_more": 0.08,
+            "refuse_procedural": 0.10,
+            "refuse_lookup": 0.03,
+            "refuse_talk": 0.02,
+            "echo": 0.01,
+        },
+        _COUNTS,
+        0.03,
     ),
 )
-FULL = STAGES[-1]
+FULL = next(stage for stage in STAGES if stage.name == "full")
 
 
 @dataclass(frozen=True)

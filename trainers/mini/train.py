@@ -140,10 +140,11 @@ class Training:
             A line about it; empty if the stage goes on.
         """
         stage, steps = self.stage, self.place.steps - self.place.since
-        if not stage.gate or steps == 0 or steps % self.plan.gate_steps:
+        if not (stage.gate or stage.cap) or steps == 0 or steps % self.plan.gate_steps:
             return ""
-        rates = self.rates = self.gates(self.network, list(stage.gate))
-        if steps < stage.cap and any(rates[name] < least for name, least in stage.gate.items()):
+        rates = self.rates = self.gates(self.network, list(stage.gate)) if stage.gate else {}
+        is_open = all(rates[name] >= least for name, least in stage.gate.items())
+        if steps < stage.cap and not (stage.gate and is_open):
             return ""
         self.rates = {}
         self.place = replace(
@@ -153,7 +154,7 @@ class Training:
             chunk=self.place.chunk + 1,
             used=0,
         )
-        shown = ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items())
+        shown = ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items()) or "its length"
         mark = {"step": self.place.steps, "stage": self.place.stage, **rates}
         self.history.append(mark)
         return (
