@@ -208,7 +208,8 @@ def _with_interval(side: Side) -> str:
 def _board(spec: SpecSummary, compared: bool) -> Part:
     """BFCL's leaderboard, beside the model card's figures."""
     heads = board_heads(compared)
-    lines = [line_of(board_cells(row, compared)) for row in spec.leaderboard]
+    cells = [board_cells(row, compared) for row in spec.leaderboard]
+    lines = [line_of([prose(name), *numbers]) for name, *numbers in cells]
     return Part(head_of(heads, len(heads)), lines, len(lines), ["", CARD], "columns")
 
 
