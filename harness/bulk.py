@@ -12,6 +12,7 @@ from harness.footnotes import footnotes
 from harness.gating import Decision, decide
 from harness.log_files import check_log_files
 from harness.options import Settings
+from harness.published import published_scores
 from harness.redaction import secrets
 from harness.run import verdicts
 from harness.run_log import RunLog, header, read_log, record_of
@@ -81,5 +82,6 @@ def judge_specs(specs: Sequence[Spec], backend: Backend, settings: Settings) -> 
         notes.insert(0, f"baseline {baseline.path}: that run did not finish")
     none = f"no case is {settings.split}"
     rows = [row_of(one, none if one.spec in without else None) for one in every_decision]
-    lines = summary_lines(backend.label, settings.split, rows, every, footer, notes)
+    scores = published_scores(specs, every)
+    lines = summary_lines(backend.label, settings.split, rows, every, footer, notes, scores)
     return Judged(tuple(every), decisions, tuple(lines))

@@ -16,6 +16,7 @@ from harness.gating import Decision, decide
 from harness.log_files import check_log_files
 from harness.options import OPTIONS, Settings, flag
 from harness.progress import Stream
+from harness.published import published_scores
 from harness.redaction import secrets
 from harness.run import judged, replies
 from harness.run_log import Record, RunLog, header, read_log, record_of
@@ -234,7 +235,9 @@ class GateSession:
         notes = self._footnotes + footnotes(backend, specs, self._log, self.judged)
         rows = [self._row(spec) for spec in specs]
         metrics = self._log.metrics.footer(0)
-        return summary_lines(backend.label, self.settings.split, rows, records, metrics, notes)
+        scores = published_scores(specs, records)
+        split = self.settings.split
+        return summary_lines(backend.label, split, rows, records, metrics, notes, scores)
 
     def _row(self, spec: Spec) -> Row:
         """A decided gate's row, or one made of what was reported of the spec."""

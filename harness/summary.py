@@ -54,8 +54,12 @@ def summary_lines(
     records: Sequence[Record],
     metrics: Mapping[str, Any],
     footnotes: Sequence[str],
+    scores: Sequence[Sequence[str]] = (),
 ) -> list[str]:
-    """The summary, line by line; the first names the model. `metrics` is the log's footer."""
+    """The summary, line by line; the first names the model.
+
+    `metrics` is the log's footer; `scores` are blocks of lines of `harness.published`.
+    """
     shown = [record for record in records if record["outcome"] in ("fail", "error")]
     blocks = [
         [f"model: {one_line(redact_text(label))}; split: {split}"],
@@ -65,6 +69,7 @@ def summary_lines(
         _decoding_lines(metrics.get("decoding")),
         _regressions(records, {case for row in rows for case in row.regressions}),
         list(map(miss_line, shown)),
+        *scores,
         list(map(one_line, footnotes)),
     ]
     lines = [line for block in blocks if block for line in (*block, "")]

@@ -14,6 +14,7 @@ from reports.headline import verdict
 from reports.notices import notices
 from reports.pairing import compare
 from reports.policies import SpecFiles, absent
+from reports.published import board, guide
 from reports.records import NO_TOOL, UNSAID
 from reports.rows import rows
 from reports.runs import Opened
@@ -77,6 +78,9 @@ def _spec(name: str, pair: Pair, rules: Rules) -> SpecSummary:
         coverage=coverage(policy, after),
         other_splits=_other_splits(name, policy.description, pair, rules),
         file=policy.file,
+        leaderboard=board(name, pair),
+        guide=guide(name, pair.after),
+        guide_before=guide(name, pair.before),
     )
 
 

@@ -12,6 +12,8 @@ from typing import Final
 from urllib.parse import quote
 
 from harness.json_values import shown
+from harness.sources.bfcl_scores import CARD
+from harness.sources.guide_score import GuideScore
 from harness.wording import count
 from reports.markdown_text import cell, code, head_of, line_of, prose
 from reports.summary import (
@@ -30,12 +32,16 @@ from reports.wording import (
     NONE,
     RULES,
     CaseList,
+    board_cells,
+    board_heads,
     case_lists,
     compared_text,
     coverage_texts,
     floor_of,
     floors_text,
     gate_word,
+    guide_scores,
+    id_of,
     interval,
     metrics_text,
     misses_text,
@@ -163,6 +169,10 @@ def _spec(summary: Summary, spec: SpecSummary) -> Iterator[Part]:
     yield Part(
         [f"### {code(whole.name, 80)}", "", *text, *_judgement(spec, alone=len(summary.specs) == 1)]
     )
+    if spec.leaderboard:
+        yield _board(spec, compared)
+    for name, score in guide_scores(spec, compared):
+        yield _guide(name, score)
     for some in case_lists(rows_of(summary, whole.name), compared):
         yield _cases(some, compared)
     for kind, groups in (("clause", spec.clauses), ("tag", spec.tags), ("tool", spec.tools)):
@@ -193,6 +203,22 @@ def _judgement(spec: SpecSummary, *, alone: bool) -> list[str]:
 
 def _with_interval(side: Side) -> str:
     return f"{_rate(side.rate)} ({interval(side.rate)})" if side.rate.n else NONE
+
+
+def _board(spec: SpecSummary, compared: bool) -> Part:
+    """BFCL's leaderboard, beside the model card's figures."""
+    heads = board_heads(compared)
+    cells = [board_cells(row, compared) for row in spec.leaderboard]
+    lines = [line_of([prose(name), *numbers]) for name, *numbers in cells]
+    return Part(head_of(heads, len(heads)), lines, len(lines), ["", CARD], "columns")
+
+
+def _guide(name: str, score: GuideScore) -> Part:
+    """What Google's tuning guide would count, and where it says other than the verdict."""
+    lines = [f"- {code(id_of(one.case), 80)}: {prose(one.words)}" for one in score.disagreements]
+    head = [f"{name.capitalize()}: {prose(score.words)}", *([""] if lines else [])]
+    start, end = _fold("Where it disagrees") if len(lines) > _FOLDED else ([], [])
+    return Part([*head, *start], lines, len(lines), end, "cases")
 
 
 def _list(head: str, total: int) -> tuple[list[str], list[str]]:

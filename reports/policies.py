@@ -19,7 +19,8 @@ from reports.runs import Log
 class Policy:
     """A spec's gate, clauses and tools; what is not known is None or empty.
 
-    `cases` says of each split how many cases the spec had when it was judged.
+    `cases` says of each split how many cases the spec had when it was judged; `source` is the
+    format of the data set that it reads.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Policy:
     gate: Gate | None = None
     tools: tuple[str, ...] = ()
     cases: Mapping[str, int] = field(default_factory=dict)
+    source: str | None = None
 
 
 def policies(log: Log, files: SpecFiles) -> dict[str, Policy]:
@@ -79,6 +81,7 @@ def _from_header(policy: Policy, said: Mapping[str, Any]) -> Policy:
         gate=_gate(mapping(said.get("gate"))),
         tools=tuple(map(text, tools)) if isinstance(tools, list) else (),
         cases={text(k): whole_number(n) or 0 for k, n in mapping(said.get("cases")).items()},
+        source=text(mapping(said.get("source")).get("format")) or None,
     )
 
 
@@ -97,6 +100,7 @@ def _from_spec(policy: Policy, spec: Spec) -> Policy:
         gate=spec.gate,
         tools=tuple({tool.name: None for case in spec.cases for tool in case.tools}),
         cases={split: len(spec.in_split(split)) for split in ("train", "dev", "test")},
+        source=spec.source.format if spec.source is not None else None,
     )
 
 

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.sources.guide_score import Disagreement as Disagreement
+from harness.sources.guide_score import GuideScore as GuideScore
+
 Change = Literal["fixed", "broken", "changed", "missing", "passed", "unpaired"]
 """What became of a case: missed and passes now; passed and misses now; misses in another way;
 misses in the same way; passes both times; judged on one side only."""
@@ -146,8 +149,38 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A rate as BFCL's leaderboard counts it, which may be a mean of rates: no interval goes by it.
+
+    `value` is None where a category that it is made of has no judged case; `passed` and `n` count
+    those of all of them.
+    """
+
+    value: float | None
+    passed: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """A column of BFCL's leaderboard; `card` is what FunctionGemma's model card reports of it.
+
+    A side is None where nothing of the spec was judged, or there is no such run.
+    """
+
+    name: str
+    after: Accuracy | None
+    before: Accuracy | None
+    card: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SpecSummary:
-    """One spec: its whole, its parts, and how its other splits stand (split → group)."""
+    """One spec: its whole, its parts, and how its other splits stand (split → group).
+
+    `leaderboard` has rows where the cases are BFCL's, `guide` and `guide_before` are there where
+    they are those of Google's tuning guide.
+    """
 
     whole: Group
     clauses: tuple[Group, ...]
@@ -156,6 +189,9 @@ class SpecSummary:
     coverage: Coverage
     other_splits: Mapping[str, Group]
     file: str | None = None
+    leaderboard: tuple[BoardRow, ...] = ()
+    guide: GuideScore | None = None
+    guide_before: GuideScore | None = None
 
 
 @dataclass(frozen=True, slots=True)

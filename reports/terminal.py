@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from harness.sources.bfcl_scores import CARD
 from harness.wording import one_line
 from reports.summary import (
     CaseRow,
@@ -22,6 +23,8 @@ from reports.wording import (
     NONE,
     RULES,
     CaseList,
+    board_cells,
+    board_heads,
     case_lists,
     compared_text,
     coverage_texts,
@@ -29,6 +32,8 @@ from reports.wording import (
     floor_of,
     floors_text,
     gate_word,
+    guide_scores,
+    id_of,
     interval,
     metrics_text,
     misses_text,
@@ -46,6 +51,7 @@ _GLUED: Final = re.compile(r"(?<=\d) (?=[\w%])|(?<=\(n) (?=\d)")
 """Spaces at which no line ends: `15 no_call`, `(n 20)`."""
 _LISTED: Final = 50
 """Cases that a list names."""
+_ALL: Final = "--format json has all of them"
 _GROUPS: Final = 40
 """Clauses, tags or tools that a table holds."""
 
@@ -152,6 +158,7 @@ def _spec(summary: Summary, spec: SpecSummary) -> Iterator[list[str]]:
     yield _wrapped(f"{whole.name}: {whole.text}" if whole.text else whole.name)
     yield _whole(whole)
     yield _judgement(whole, alone=len(summary.specs) == 1)
+    yield from _published(spec, compared=summary.before is not None)
     for kind, groups in (("clause", spec.clauses), ("tag", spec.tags), ("tool", spec.tools)):
         if groups:
             yield _groups(kind, groups)
@@ -183,6 +190,19 @@ def _judgement(group: Group, *, alone: bool) -> list[str]:
             lines += _wrapped(f"{name}: {misses_text(side)}", "  ")
     lines += _wrapped(", ".join(metrics_text(group.before, group.after)), "  ")
     return lines + (_wrapped(floors_text(group.floors), "  ") if group.floors else [])
+
+
+def _published(spec: SpecSummary, *, compared: bool) -> Iterator[list[str]]:
+    """The scores that a published data set has of its own."""
+    if spec.leaderboard:
+        rows = [board_cells(row, compared) for row in spec.leaderboard]
+        yield [*_table(board_heads(compared), rows), *_wrapped(CARD, "  ")]
+    for name, score in guide_scores(spec, compared):
+        lines = _wrapped(f"{name}: {score.words}", "  ")
+        for one in score.disagreements[:_LISTED]:
+            lines += _wrapped(f"{id_of(one.case)}: {one.words}", "    ", "  ", 300)
+        more = len(score.disagreements) - _LISTED
+        yield lines if more <= 0 else [*lines, f"… and {more} more: {_ALL}"]
 
 
 def _groups(kind: str, groups: Sequence[Group]) -> list[str]:
@@ -241,7 +261,7 @@ def _cases(some: CaseList) -> list[str]:
     for row in some.rows[:_LISTED]:
         lines += _case(row, some.open)
     more = len(some.rows) - _LISTED
-    return lines if more <= 0 else [*lines, f"… and {more} more: --format json has all of them"]
+    return lines if more <= 0 else [*lines, f"… and {more} more: {_ALL}"]
 
 
 def _case(row: CaseRow, reasons: bool) -> list[str]:

@@ -6,9 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from harness.sources.bfcl_scores import accuracy_text, card_text, passed_text
+from harness.sources.guide_score import GuideScore
 from harness.summary import interval_text, percent
 from harness.wording import count
-from reports.summary import Answer, CaseRow, Comparison, Coverage, Floor, Group, Rate, Side, Summary
+from reports.summary import (
+    Answer,
+    BoardRow,
+    CaseRow,
+    Comparison,
+    Coverage,
+    Floor,
+    Group,
+    Rate,
+    Side,
+    SpecSummary,
+    Summary,
+)
 
 NONE: Final = "–"
 RULES: Final = ("commonest tool", "bag of words")
@@ -112,6 +126,36 @@ def coverage_texts(coverage: Coverage) -> list[str]:
         ("tools that no case expects", coverage.tools_never_expected),
     ]
     return [f"{what}: {', '.join(names)}" for what, names in found if names]
+
+
+def board_heads(compared: bool) -> list[str]:
+    """The heads of BFCL's leaderboard."""
+    sides = ["before", "after"] if compared else ["accuracy"]
+    return ["BFCL's leaderboard", *sides, "passed", "model card"]
+
+
+def board_cells(row: BoardRow, compared: bool) -> list[str]:
+    """A line of it: `1 → 2 of 3` have passed."""
+    sides = [row.before, row.after] if compared else [row.after]
+    rates = [accuracy_text(side.value if side else None) for side in sides]
+    counts = [(side.passed, side.n) for side in sides if side and side.n]
+    passed = " → ".join(passed_text(*count) for count in counts) or NONE
+    if len(counts) == 2 and counts[0][1] == counts[1][1]:
+        passed = f"{counts[0][0]} → {passed_text(*counts[1])}"
+    return [row.name, *rates, passed, card_text(row.card)]
+
+
+def guide_scores(spec: SpecSummary, compared: bool) -> list[tuple[str, GuideScore]]:
+    """What the guide's own score is, before and after, each with its name."""
+    name = "the guide's own score"
+    sides = [(f"{name} before", spec.guide_before), (f"{name} after", spec.guide)]
+    found = sides if compared else [(name, spec.guide)]
+    return [(name, score) for name, score in found if score is not None]
+
+
+def id_of(case: str) -> str:
+    """The id of a case by its SPEC::ID; a name without a spec is the id itself."""
+    return case.partition("::")[2] or case
 
 
 def miss_of(answer: Answer) -> str:

@@ -11,7 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.sources.bfcl import FORMAT
 from harness.sources.bfcl_rows import CALLED, CATEGORIES, LIVE_CALLED, REFUSED, RELEVANT
+
+BFCL: Final = FORMAT.name
+_NONE: Final = "–"
 
 _COLUMNS: Final[Sequence[tuple[str, tuple[str, ...], bool]]] = (
     ("Non-Live AST Acc", CALLED, False),
@@ -48,6 +52,10 @@ PUBLISHED: Final[Mapping[str, float]] = {
 How they were had is not public; the card says neither which version of BFCL it is, nor whether
 "simple" is Python alone.
 """
+CARD: Final = (
+    "The model card is that of google/functiongemma-270m-it, which does not say which version of "
+    "BFCL it means, nor how its figures were had."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +111,40 @@ def _row(
     return Row(name, rate, hits, n, PUBLISHED.get(name))
 
 
-def leaderboard_lines(rows: Sequence[Row]) -> list[str]:
-    """The rows as a table of text, the model card's figures beside them; [] for no rows."""
-    if not rows:
-        return []
-    cells = [("BFCL, in the leaderboard's order", "accuracy", "cases", "card")]
-    cells += [
-        (row.name, _percent(row.rate, 2), f"{row.passed} of {row.n}", _percent(row.published, 1))
+def leaderboard_lines(spec: str, rows: Sequence[Row]) -> list[str]:
+    """The rows of a spec as a table of text, the model card's figures beside them."""
+    from tabulate import tabulate
+
+    cells = [
+        (
+            row.name,
+            accuracy_text(row.rate),
+            passed_text(row.passed, row.n),
+            card_text(row.published),
+        )
         for row in rows
     ]
-    width = max(len(name) for name, *_ in cells)
-    return [
-        f"{name:<{width}}  {rate:>8}  {cases:>11}  {card:>6}" for name, rate, cases, card in cells
-    ]
+    heads = ("", "accuracy", "passed", "model card")
+    align = ("left", "right", "right", "right")
+    table = tabulate(cells, heads, tablefmt="simple", colalign=align, disable_numparse=True)
+    head = f"{spec}: accuracy as BFCL's leaderboard lists it"
+    return [head, *(line.rstrip() for line in table.split("\n"))]
+
+
+def accuracy_text(rate: float | None) -> str:
+    """`33.33 %`, as exact as the leaderboard; a dash where there is none."""
+    return _percent(rate, 2)
+
+
+def card_text(rate: float | None) -> str:
+    """`61.6 %`, as exact as the model card; a dash where it has none."""
+    return _percent(rate, 1)
+
+
+def passed_text(passed: int, n: int) -> str:
+    """`1 of 3`; a dash where nothing was judged."""
+    return f"{passed} of {n}" if n else _NONE
 
 
 def _percent(rate: float | None, digits: int) -> str:
-    return "-" if rate is None else f"{100 * rate:.{digits}f}"
+    return _NONE if rate is None else f"{100 * rate:.{digits}f} %"

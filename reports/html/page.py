@@ -13,8 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.errors import printable
+from harness.sources.bfcl_scores import CARD
 from reports.html import bars, cases, curves, figures, matrices, shown
 from reports.summary import Summary
+from reports.wording import board_cells, board_heads, guide_scores, id_of
 
 _HERE: Final = Path(__file__).parent
 _COMMAND: Final = re.compile(r"^[ \t]*::|##(?=\[)", re.MULTILINE)
@@ -113,5 +115,10 @@ def _environment() -> Environment:
         place=bars.place,
         matrix=matrices.matrix,
         shortened=cases.shortened,
+        board_heads=board_heads,
+        board_cells=board_cells,
+        guide_scores=guide_scores,
+        id_of=id_of,
+        card=CARD,
     )
     return environment

@@ -83,12 +83,14 @@ def test_a_category_without_verdicts_has_no_rate() -> None:
 
 
 def test_the_table() -> None:
-    """A line a row: accuracy in per cent, the cases, the model card's figure."""
-    lines = leaderboard_lines(leaderboard(records(simple_python=(1, 3))))
-    assert lines[:4] == [
-        "BFCL, in the leaderboard's order  accuracy        cases    card",
-        "Non-Live AST Acc                         -       1 of 3       -",
-        "Non-Live Simple AST (Python)         33.33       1 of 3    61.6",
-        "Non-Live Multiple AST                    -       0 of 0    63.5",
+    """A line a row: accuracy, the cases that passed, the model card's figure; 80 columns."""
+    lines = leaderboard_lines("b", leaderboard(records(simple_python=(1, 3))))
+    assert lines[:6] == [
+        "b: accuracy as BFCL's leaderboard lists it",
+        "                                  accuracy    passed    model card",
+        "------------------------------  ----------  --------  ------------",
+        "Non-Live AST Acc                         –    1 of 3             –",
+        "Non-Live Simple AST (Python)       33.33 %    1 of 3        61.6 %",
+        "Non-Live Multiple AST                    –         –        63.5 %",
     ]
-    assert leaderboard_lines([]) == []
+    assert max(map(len, lines)) <= 80

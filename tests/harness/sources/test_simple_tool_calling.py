@@ -1,4 +1,4 @@
-"""The rows of Google's tuning guide → cases, and the guide's own score of replies."""
+"""The rows of Google's tuning guide → cases."""
 
 from __future__ import annotations
 
@@ -12,21 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cases import Case, Location, Miss, Outcome, Reply
+from harness.cases import Location, Outcome
 from harness.functiongemma import render_prompt
 from harness.judging import judge
 from harness.loading import load_specs
 from harness.sources import simple_tool_calling
-from harness.sources.guide_score import disagreements, guide_score
 from harness.sources.rows import Drop, Node, Raw
 
-FOLDER = Path(__file__).parents[2] / "data"
-DATA = FOLDER / "simple_tool_calling.jsonl"
+DATA = Path(__file__).parents[2] / "data" / "simple_tool_calling.jsonl"
 ROWS = [json.loads(line) for line in DATA.read_text("utf-8").splitlines()]
-REPLIES = [
-    json.loads(line)
-    for line in (FOLDER / "google_guide_replies.jsonl").read_text("utf-8").splitlines()
-]
 SHIPPED = Path(__file__).parents[3] / "specs" / "search_policy.spec.yaml"
 
 
@@ -119,87 +113,6 @@ def test_gold_passes_and_damage_is_caught(spec_of: Any, damage: ModuleType) -> N
     expected |= {"call repeated", "call added", "tool renamed", "tool swapped", "argument added"}
     expected |= {"argument dropped", "argument renamed", "argument retyped", "value changed"}
     assert kinds == expected
-
-
-@pytest.fixture
-def guide_cases(spec_of: Any) -> list[Case]:
-    """The rows that the guide tests on."""
-    return list(spec_of("simple_tool_calling", ROWS[20:]).cases)
-
-
-@pytest.mark.parametrize(("when", "passed"), [("before", 2), ("after", 16)])
-def test_the_guides_score_of_its_printed_replies(
-    guide_cases: list[Case], when: str, passed: int
-) -> None:
-    """2 of 20 before its tuning and 16 after, reply by reply as it marks them."""
-    scores = [
-        guide_score(case, Reply(row[f"reply_{when}"]))
-        for case, row in zip(guide_cases, REPLIES, strict=True)
-    ]
-    assert scores == [row[f"guide_verdict_{when}"].startswith("✅") for row in REPLIES]
-    assert sum(scores) == passed
-
-
-def test_on_the_printed_replies_both_say_the_same(guide_cases: list[Case]) -> None:
-    """None of the 40 real replies is one that the guide's score gets wrong."""
-    for when in ("before", "after"):
-        replies = [Reply(row[f"reply_{when}"]) for row in REPLIES]
-        verdicts = [judge(*pair) for pair in zip(guide_cases, replies, strict=True)]
-        assert disagreements(verdicts) == []
-
-
-CALL = "<start_function_call>call:search_google{query:<escape>%s<escape>}<end_function_call>"
-KNOWLEDGE = "search_knowledge_base"
-
-
-@pytest.mark.parametrize(
-    ("reply", "guide", "miss"),
-    [
-        ("I cannot use search_google for that.<end_of_turn>", True, Miss.NO_CALL),
-        (CALL.replace("{", " ", 1) % "x", True, Miss.MALFORMED_CALL),
-        (CALL.replace("query", "q") % "x", True, Miss.INVALID_ARGUMENTS),
-        (CALL % "x" + CALL % "y", True, Miss.EXTRA_CALL),
-        ("call:search_google{query:x}", True, Miss.NO_CALL),
-        (CALL % "x" + f" Not {KNOWLEDGE}.", False, None),
-        (CALL % f"what is {KNOWLEDGE}", False, None),
-    ],
-)
-def test_where_the_guides_score_is_wrong(
-    guide_cases: list[Case], reply: str, guide: bool, miss: Miss | None
-) -> None:
-    """It passes what only names the tool, and fails a right call beside the other name."""
-    case = guide_cases[1]
-    verdict = judge(case, Reply(reply))
-    assert guide_score(case, verdict.reply) is guide
-    assert verdict.miss is miss
-    (found,) = disagreements([verdict])
-    said = f"passes it, as it names search_google: {miss}"
-    if miss is None:
-        said = "fails it for the names in it, and it is right"
-    assert str(found) == f"{case.id}: the guide's score {said}"
-
-
-@pytest.mark.parametrize(
-    ("expect", "reply", "score"),
-    [
-        ("no_call", "No.", True),
-        ("no_call", "Ask a.", False),
-        ("any_call", "b", True),
-        ("any_call", "No.", False),
-        ("[a, b]", "b and a", True),
-        ("[a, b]", "a", False),
-        ("{one_of: [a, no_call]}", "No.", True),
-        ("{one_of: [a, b]}", "a b", False),
-    ],
-)
-def test_cases_that_the_guide_does_not_have(
-    tmp_path: Path, expect: str, reply: str, score: bool
-) -> None:
-    """Names of all expected tools and of no other, whatever the expectation."""
-    file = tmp_path / "s.spec.yaml"
-    head = "tools: [{name: a}, {name: b}]\ncases:\n"
-    file.write_text(f"{head}  - {{prompt: Hm?, expect: {expect}}}\n", encoding="utf-8")
-    assert guide_score(load_specs([file])[0].cases[0], Reply(reply)) is score
 
 
 PARTS = st.recursive(
