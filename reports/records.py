@@ -57,6 +57,10 @@ def _whole(record: Mapping[str, Any]) -> Record:
         "gold_characters": length,
         "cer": number(record.get("cer")) if length else None,
         "note": text(record.get("note")),
+        "finds": _finds(record.get("finds")),
+        "then": record.get("then"),
+        "found": _found(record.get("found")),
+        "answer": _text_or_none(mapping(record.get("answer")).get("reply")),
         "seconds": number(record.get("seconds")),
     }
 
@@ -119,6 +123,23 @@ def _calls(value: Any) -> list[Record]:
     if not isinstance(value, list):
         return [{"name": UNSAID, "arguments": {}}]
     return [_call(mapping(call)) for call in value]
+
+
+def _finds(value: Any) -> Record | None:
+    """The pages by tool, and `within`; None where the case asks for none."""
+    wanted = mapping(value)
+    pages = {text(tool): _texts(some) for tool, some in mapping(wanted.get("pages")).items()}
+    return {"pages": pages, "within": whole_number(wanted.get("within"))} if pages else None
+
+
+def _found(value: Any) -> list[Record]:
+    """What calls found: a tool and its pages each."""
+    some = [mapping(one) for one in _list(value)]
+    return [{"tool": text(one.get("tool")), "pages": _texts(one.get("pages"))} for one in some]
+
+
+def _texts(value: Any) -> list[str]:
+    return [text(one) for one in _list(value) if isinstance(one, str)]
 
 
 def _call(call: Mapping[str, Any]) -> Record:

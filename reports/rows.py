@@ -44,11 +44,18 @@ def _row(
 
 
 def _expected(record: Record) -> str:
-    """The expectation as it was written; its tools where the log does not have it."""
-    if record["written"] is None:
-        return tools(record)
+    """The expectation as it was written, and what follows; its tools where the log has neither."""
+    finds, then = record["finds"], record["then"]
     try:
-        return text(expectation_text(record["written"]))
+        wanted = tools(record)
+        if record["written"] is not None:
+            wanted = expectation_text(record["written"])
+        if finds is not None:
+            within = finds["within"] or "?"
+            wanted += f", finds {expectation_text(finds['pages'])} within {within}"
+        if then is not None:
+            wanted += f", then says {expectation_text(then)}"
+        return text(wanted)
     except (RecursionError, TypeError, ValueError):
         return tools(record)
 
@@ -61,7 +68,13 @@ def _answer(record: Record) -> Answer:
         called=_called(record),
         reply=record["reply"],
         note=record["note"],
+        found="; ".join(map(_found, record["found"])),
+        answered=record["answer"] or "",
     )
+
+
+def _found(one: Record) -> str:
+    return f"{one['tool']}: {', '.join(one['pages']) or 'nothing'}"
 
 
 def _called(record: Record) -> str:

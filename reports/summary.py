@@ -198,7 +198,8 @@ class SpecSummary:
 class Answer:
     """What one run made of one case. `called` is the calls as people read them, or "no call".
 
-    `reply` is the raw text, None where there is none (an error).
+    `reply` is the raw text, None where there is none (an error). `found` is what the calls found
+    and `answered` the raw text that followed, for a case that asks for them.
     """
 
     outcome: str
@@ -207,6 +208,8 @@ class Answer:
     called: str
     reply: str | None
     note: str = ""
+    found: str = ""
+    answered: str = ""
 
 
 @dataclass(frozen=True, slots=True)

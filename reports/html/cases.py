@@ -64,6 +64,8 @@ class ShownAnswer:
     difference: Difference | None
     reason: Markup
     note: Markup
+    found: Markup
+    answered: Markup
     reply: Markup | None
     same: bool
 
@@ -200,6 +202,8 @@ def _answer(
         None if side.outcome == "pass" else difference(case, side, width),
         cut(side.reason, max(width, _REASON)),
         cut(side.note, max(width, _REASON)),
+        cut(side.found, max(width, _REASON)),
+        cut(side.answered, width),
         None if side.reply is None else cut(side.reply, width),
         other is not None and other.reply is not None and other == side,
     )

@@ -35,6 +35,8 @@ MISSES: Final = {
     "invalid_arguments": "arguments that the tool does not take",
     "wrong_arguments": "other values than expected",
     "wrong_order": "the right calls in another order",
+    "not_found": "the right call, but not the page",
+    "wrong_answer": "another answer to what was found",
     "not_exact": "right, but not character for character",
 }
 """Each kind of miss in words."""
