@@ -60,7 +60,7 @@ def _whole(record: Mapping[str, Any]) -> Record:
         "finds": _finds(record.get("finds")),
         "then": record.get("then"),
         "found": _found(record.get("found")),
-        "answer": _text_or_none(mapping(record.get("answer")).get("reply")),
+        "answered": text(mapping(record.get("answer")).get("reply")),
         "seconds": number(record.get("seconds")),
     }
 

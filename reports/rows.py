@@ -69,7 +69,7 @@ def _answer(record: Record) -> Answer:
         reply=record["reply"],
         note=record["note"],
         found="; ".join(map(_found, record["found"])),
-        answered=record["answer"] or "",
+        answered=record["answered"],
     )
 
 
