@@ -101,16 +101,21 @@ def follow_up(case: Case, reply: Reply) -> Request | None:
     """
     if case.then is None or reply.error is not None:
         return None
-    made = None
     try:
         made = _read(case, replace(reply, answer=None))
+        if _wants_answer(case, made):
+            return answer_request(case, made.text, made.calls, made.found)
+    except Exception:
+        return None  # not narrower: `judge` comes upon it again, and says what it is
+    return None
+
+
+def _wants_answer(case: Case, made: _Made) -> bool:
+    try:
         _find(case, case.expect, made)
     except _NoAnswerError:
-        assert made is not None
-        return answer_request(case, made.text, made.calls, made.found)
-    except Exception:
-        return None  # `judge` comes upon it again, and says what it is
-    return None
+        return True
+    return False
 
 
 def skipped(case: Case) -> Verdict:

@@ -146,11 +146,16 @@ def _repetition(whole: _Spec, one: WrittenCase, other: WrittenCase) -> Problem:
 
 def _contradict(one: Case, other: Case) -> bool:
     if one.written == other.written:
-        return False
+        return _followed(one) != _followed(other)
     if sorted(expected_tools(one.expect)) != sorted(expected_tools(other.expect)):
         return True
     gold, others = gold_calls(one.expect, one.tools), gold_calls(other.expect, other.tools)
     return gold is not None and others is not None and gold != others
+
+
+def _followed(case: Case) -> object:
+    """What a case asks of what its calls find."""
+    return case.finds, case.then and case.then.written
 
 
 def _one_sided(whole: _Spec) -> Iterator[Problem]:
@@ -266,7 +271,9 @@ def _conversations(whole: _Spec) -> Iterator[Problem]:
             else:
                 where = dotted(f"case {one.case.id}", place[2:])
                 yield one.notes.document.problem(place, where, what, loss.hint, code=loss.code)
-        for what in prompt_losses(one.case.reply or ""):
+        then = one.case.then
+        replies = [one.case.reply, then.reply if then else None]
+        for what in prompt_losses("\n".join(filter(None, replies))):
             hint = "write it in other words"
             yield whole.about(one, what.rstrip("."), hint, code="control-token")
 

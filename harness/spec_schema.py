@@ -53,7 +53,7 @@ def spec_schema() -> Schema:
             "tool": _tool(),
             "run": _mapping(RUN_KEYS, required=["search"]),
             "finds": _finds(),
-            "then": _mapping(THEN_KEYS, required=["says"]),
+            "then": _or_variable(_mapping(THEN_KEYS, required=["says"])),
             "gate": _mapping(GATE_KEYS),
             "split": _mapping(SPLIT_KEYS),
             "source": _source(),
@@ -108,8 +108,15 @@ def _source() -> Schema:
 
 
 def _finds() -> Schema:
-    """Tools to pages, and `within`."""
-    return {**_mapping(FINDS_KEYS), "additionalProperties": _property(FOUND_PAGES)}
+    """Tools to pages, and `within`, which a variable may stand for."""
+    within = FINDS_KEYS["within"]
+    known = {"within": {"description": within.doc, "anyOf": [dict(within.schema), _VARIABLE]}}
+    pages = _property(FOUND_PAGES)
+    return _or_variable({"type": "object", "properties": known, "additionalProperties": pages})
+
+
+def _or_variable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, _VARIABLE]}
 
 
 def _row_counts() -> Schema:

@@ -162,18 +162,21 @@ def _reply(case: Case, verdict: Record | None) -> Reply:
         return Reply("", error=STALE)
     if verdict.get("redacted") is True and MARK in reply:
         return Reply("", error=CUT)
-    return _answered(case, Reply(reply, _finish(verdict)), mapping(verdict.get("answer")), verdict)
+    return _answered(case, Reply(reply, _finish(verdict)), verdict)
 
 
-def _answered(case: Case, reply: Reply, answer: Mapping[str, Any], verdict: Record) -> Reply:
+def _answered(case: Case, reply: Reply, verdict: Record) -> Reply:
     """The reply with the recorded answer to what its calls find today, where one is asked for."""
+    answer = verdict.get("answer")
+    answer = {"reply": answer} if isinstance(answer, str) else mapping(answer)
     asked = follow_up(case, reply)
     if asked is None:
         return reply
     said = answer.get("reply")
     if not isinstance(said, str):
         return Reply("", error=NO_ANSWER)
-    if answer.get("request") != asked.digest:
+    request = answer.get("request")
+    if isinstance(request, str) and request != asked.digest:
         return Reply("", error=OTHER_RESULTS)
     if verdict.get("redacted") is True and MARK in said:
         return Reply("", error=CUT)

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Final
 
 from harness.backends.transformers import Encoder, render, tokenize
-from harness.cases import Call, Case, Expectation, NoCall, OneOf
+from harness.cases import Call, Case, Expectation, NoCall, OneOf, Turn
 from harness.errors import BackendError, CallgateError, printable
 from harness.functiongemma import (
     CALL_STOP,
@@ -44,13 +44,17 @@ class PreflightError(CallgateError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training row. `labels` are the ids to predict, `IGNORED` where nothing is learnt."""
+    """One training row. `labels` are the ids to predict, `IGNORED` where nothing is learnt.
+
+    `turn` says whether it is a case's calls that are learnt, or its answer to what they find.
+    """
 
     case: str
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
     target: str
     tools: tuple[str, ...]
+    turn: Turn = "call"
 
 
 def check_tokens(encoder: Encoder, name: str) -> None:
@@ -79,7 +83,8 @@ def examples_of(
         try:
             examples.append(example_of(case, encoder, loss=loss, max_length=max_length))
         except PreflightError as error:
-            problems.append(f"{case.location}: case {case.id}: {error}")
+            which = ", then" if case.request.turn == "answer" else ""
+            problems.append(f"{case.location}: case {case.id}{which}: {error}")
     if problems:
         more = len(problems) - _SHOWN
         tail = [f"… and {more} more"] if more > 0 else []
@@ -124,7 +129,8 @@ def example_of(
         )
     kept = 0 if loss == "all" else len(prompt_ids)
     labels = (IGNORED,) * kept + ids[kept:]
-    return Example(case.ref, ids, labels, target, tuple(call.name for call in calls))
+    names = tuple(call.name for call in calls)
+    return Example(case.ref, ids, labels, target, names, case.request.turn)
 
 
 def _target(case: Case) -> tuple[tuple[Call, ...], str]:
@@ -222,7 +228,8 @@ def _check_template(encoder: Encoder, case: Case, calls: tuple[Call, ...], row: 
 
 def mix_lines(examples: Sequence[Example]) -> list[str]:
     """How often each tool is called in the rows, for people."""
-    counts = Counter(" + ".join(example.tools) or "(no call)" for example in examples)
+    none = {"call": "(no call)", "answer": "(answer to what was found)"}
+    counts = Counter(" + ".join(example.tools) or none[example.turn] for example in examples)
     learnt = sum(label != IGNORED for example in examples for label in example.labels)
     tokens = sum(len(example.input_ids) for example in examples)
     longest = max(len(example.input_ids) for example in examples)

@@ -23,7 +23,8 @@ _FINISHES: Final[Mapping[str, Finish]] = {"stop": "stop", "length": "length"}
 class Line:
     """One recorded reply; `request` is the digest of the request it answered, if recorded.
 
-    `answer` is the reply that followed when the model was given what its calls found.
+    `answer` is the reply that followed when the model was given what its calls found; its own
+    `number` is 0.
     """
 
     number: int
@@ -86,13 +87,14 @@ class Replay:
 
     def _reply(self, request: Request) -> Reply:
         line, what = self.lines.get(request.case), "reply"
+        number = line.number if line else 0
         if request.turn == "answer":
             line, what = line and line.answer, "answer"
         if line is None:
             return Reply("", error=f"{self.path} holds no {what} for {request.case}")
         if line.request is not None and line.request != request.digest:
             reason = (
-                f"{self.path}:{line.number} is stale: it answers request {line.request}, and the "
+                f"{self.path}:{number} is stale: it answers request {line.request}, and the "
                 f"case now asks {request.digest} ({_changed(request)} changed; record again)"
             )
             return Reply("", error=reason)
@@ -167,10 +169,11 @@ def _line(number: int, entry: Mapping[str, Any]) -> Line:
         answer = {"reply": answer}
     if not isinstance(answer, Mapping):
         found = shown(answer, 80)
-        raise ValueError(f'{entry["case"]}: expected "answer" to be a text, found {found}')
+        what = 'expected "answer" to be a text, or an object with "reply"'
+        raise ValueError(f"{entry['case']}: {what}, found {found}")
     shared = {key: entry.get(key) for key in ("outcome", "reason", "redacted")}
     named = {**shared, **answer, "case": f"{entry['case']}, answer"}
-    return replace(line, answer=_reply_of(number, named))
+    return replace(line, answer=replace(_reply_of(number, named), number=0))
 
 
 def _reply_of(number: int, entry: Mapping[str, Any]) -> Line:

@@ -15,6 +15,7 @@ from harness.safe_regex import RegexTimeout
 from harness.schemas import UnusableSchema
 from harness.spec_keys import CASE_KEYS
 from harness.spec_nodes import Report, fields, fits, under
+from harness.wording import count
 
 _EXAMPLE: Final = f"for example `{CASE_KEYS['finds'].example}`"
 
@@ -25,6 +26,9 @@ def read_finds(
     """What the calls must find; None where that is reported as wrong."""
     if not isinstance(node, Mapping):
         report((), f"found {shown(node)}, expected {CASE_KEYS['finds'].expected}", _EXAMPLE)
+        return None
+    if "within" in tools:
+        report((), "a tool called `within` cannot be named here", "rename the tool")
         return None
     good = fields({k: v for k, v in node.items() if k in FINDS_KEYS}, FINDS_KEYS, report)
     names = [name for name in node if name not in FINDS_KEYS]
@@ -37,8 +41,15 @@ def read_finds(
         found = _pages(node[name], tool, under(report, name)) if tool else None
         if found:
             pages[name] = found
+    within = good.get("within", RESULTS)
+    for name, some in pages.items():
+        fewest = min(called.count(name) for called in _called(expect))
+        if len(set(some)) > within * fewest:
+            what = f"{len(set(some))} pages cannot all be among the first {within} of "
+            report((name,), what + count(fewest, "call"), "raise `within`, or name fewer pages")
+            return None
     whole = len(pages) == len(names) and len(good) + len(names) == len(node)
-    return Finds(pages, good.get("within", RESULTS)) if whole else None
+    return Finds(pages, within) if whole else None
 
 
 def _runs(name: str, tools: Mapping[str, Tool], expect: Expectation, report: Report) -> Tool | None:
@@ -56,13 +67,13 @@ def _runs(name: str, tools: Mapping[str, Tool], expect: Expectation, report: Rep
     return None
 
 
-def _called(expect: Expectation) -> Iterator[set[str]]:
-    """The tools that each alternative calls; none for what names no calls."""
+def _called(expect: Expectation) -> Iterator[list[str]]:
+    """The tools that each alternative calls, once a call; none for what names no calls."""
     if isinstance(expect, OneOf):
         for option in expect.options:
             yield from _called(option)
     else:
-        yield {call.tool for call in expect.calls} if isinstance(expect, Calls) else set()
+        yield [call.tool for call in expect.calls] if isinstance(expect, Calls) else []
 
 
 def _pages(node: Json, tool: Tool, report: Report) -> tuple[str, ...] | None:
@@ -97,7 +108,7 @@ def read_then(
         report((), "has no `says`", "say what the answer must hold")
         return None
     for called in _called(expect):
-        idle = sorted(name for name in called if name in tools and tools[name].run is None)
+        idle = [name for name in called if name in tools and tools[name].run is None]
         if idle or not called:
             what = f"{idle[0]} has no `run`" if idle else "`expect` names no call"
             hint = "add `run: {search: FOLDER}` to the tool" if idle else "expect calls by name"

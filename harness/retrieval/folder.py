@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Final
 from harness.json_values import shown
 
 SUFFIXES: Final = (".md", ".markdown", ".txt")
+_WANTED: Final = "a folder of Markdown or text files"
 MAX_PAGES: Final = 20_000
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Bounds on a folder: it is read whole when a spec is."""
@@ -71,19 +73,34 @@ def read_folder(path: Path) -> Folder:
     digest = hashlib.sha256()
     for page in pages:
         for part in (page.name, page.text):
-            digest.update(hashlib.sha256(part.encode("utf-8", "surrogateescape")).digest())
+            digest.update(hashlib.sha256(part.encode()).digest())
     return Folder(tuple(pages), digest.hexdigest()[:16])
 
 
 def _names(path: Path) -> Iterator[str]:
-    if not path.is_dir():
-        what = "is no folder" if path.exists() else "is not there"
-        raise FolderRefused(what, "a folder of Markdown or text files")
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise FolderRefused("is not there", _WANTED) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise FolderRefused(f"cannot be read: {why}") from None
+    if not stat.S_ISDIR(kind):
+        raise FolderRefused("is no folder", _WANTED)
     for place, folders, files in os.walk(path, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(place, name).relative_to(path).as_posix()
+                yield _name(Path(place, name).relative_to(path).as_posix())
+
+
+def _name(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        what = f"holds {shown(name)}, a name that is not UTF-8"
+        raise FolderRefused(what, "rename the file") from None
+    return name
 
 
 def _refuse(error: OSError) -> None:

@@ -7,16 +7,23 @@ from collections.abc import Sequence
 from harness.cases import Call, Case, Json, Reply, Request, Then
 from harness.functiongemma import parse_reply, wrap_args_json
 from harness.retrieval.found import MOST_PAGES, Finds, Found
+from harness.schemas import tool_schema
 from harness.wording import calls_text
 
 
 def found_by(case: Case, calls: Sequence[Call]) -> tuple[Found, ...]:
-    """What the calls of tools that run found, in their order; nothing is run for no reason."""
+    """What the calls of tools that run found, in their order; nothing is run for no reason.
+
+    An argument that is left out is its schema's default, as in judging.
+    """
     if case.finds is None and case.then is None:
         return ()
-    runners = {tool.name: tool.run for tool in case.tools if tool.run is not None}
+    tools = {tool.name: tool for tool in case.tools}
+    called = [(tools[call.name], call) for call in calls if call.name in tools]
     return tuple(
-        runners[call.name].run(call.name, call.arguments) for call in calls if call.name in runners
+        tool.run.run(call.name, {**tool_schema(tool).defaults, **call.arguments})
+        for tool, call in called
+        if tool.run is not None
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -31,7 +32,7 @@ _UNSPACED: Final = re.compile(
     "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff])"
 )
 """Characters of Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = re.compile(r"[^\W_]+")
 MOST_WORDS: Final = 64
 """Words of a query that are looked for, the first ones: a model that repeats itself ends there."""
 
@@ -84,11 +85,12 @@ class Index:
 
 
 def _spaced(text: str) -> str:
-    """The text with a space around each character of a script that writes none."""
-    return _UNSPACED.sub(r" \1 ", text.encode("utf-8", "replace").decode())
+    """The text in its composed form, a space around each character of a script without spaces."""
+    composed = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode())
+    return _UNSPACED.sub(r" \1 ", composed)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def index_of(folder: Folder) -> Index:
     """The folder's index, made once."""
     return Index(folder)

@@ -41,7 +41,8 @@ def read_run(
 
 def _query(named: str | None, parameters: Mapping[str, Json], report: Report) -> str | None:
     """The argument that holds the query: the one named, `query`, or the only text."""
-    properties: Mapping[str, Any] = parameters.get("properties") or {}
+    declared: Any = parameters.get("properties")
+    properties = declared if isinstance(declared, Mapping) else {}
     texts = [name for name, schema in properties.items() if _is_text(schema)]
     if named is not None:
         if named in texts:

@@ -8,6 +8,7 @@ data set, or nothing is written at all.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _head(order: Order) -> dict[str, Json]:
     """The keys of the file that the cases are read against."""
     head: dict[str, Json] = {}
     if order.tools is not None:
-        head = _declared(order.tools)
+        head = _declared(order.tools, order.out.parent)
     if order.source["format"] == "csv":
         if order.tools is None:
             raise UsageError("the rows of a csv declare no tools: name a file with them by --tools")
@@ -102,20 +103,35 @@ def _head(order: Order) -> dict[str, Json]:
     return {name: value for name, value in head.items() if value}
 
 
-def _declared(file: Path) -> dict[str, Json]:
-    """The tools of a file with a list of them, or of a spec, and then its clauses too."""
+def _declared(file: Path, out: Path) -> dict[str, Json]:
+    """The tools of a file with a list of them, or of a spec, and then its clauses too.
+
+    The folders that they search are named relative to `out`, where the new spec will be.
+    """
+    beside = file.parent
     try:
         value = read_yaml_file(file, shown_path(file)).value
         found = value if isinstance(value, Mapping) else {"tools": value}
         if isinstance(found.get("tools"), str):
             inner = file.parent / found["tools"]
+            beside = inner.parent
             found = {**found, "tools": read_yaml_file(inner, shown_path(inner)).value}
     except SpecError as error:
         raise UsageError(str(error)) from None
     if not isinstance(found.get("tools"), list):
         raise UsageError(f"{file}: expected a list of tools, or a spec with `tools`")
     clauses = found.get("clauses")
-    return {"tools": found["tools"], "clauses": clauses if isinstance(clauses, dict) else {}}
+    tools = [_moved(tool, beside, out) for tool in found["tools"]]
+    return {"tools": tools, "clauses": clauses if isinstance(clauses, dict) else {}}
+
+
+def _moved(tool: Json, beside: Path, out: Path) -> Json:
+    """The tool with the folder that it searches named relative to another place."""
+    run = tool.get("run") if isinstance(tool, Mapping) else None
+    if not isinstance(run, Mapping) or not isinstance(run.get("search"), str):
+        return tool
+    folder = Path(os.path.relpath(beside / run["search"], out)).as_posix()
+    return {**tool, "run": {**run, "search": folder}}
 
 
 def _clauses(order: Order) -> list[str]:

@@ -126,6 +126,19 @@ def test_a_report_shows_what_was_found_and_answered(project: Any) -> None:
     )
 
 
+def test_rescoring_takes_the_answers_that_replays_take(project: Any) -> None:
+    """A text, or an object without a digest, as somebody writes it by hand."""
+    lines = [
+        {"kind": "verdict", "case": "desk::meals", "outcome": "fail", "split": "test"},
+        {"kind": "verdict", "case": "desk::weeks", "outcome": "fail", "split": "test"},
+    ]
+    lines[0] |= {"reply": look_up("meals"), "answer": "Up to 46 euros."}
+    lines[1] |= {"reply": look_up("leave"), "answer": {"reply": "eighteen weeks"}}
+    project.write("run.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+    again = project.python("-m", "reports", "rescore", "run.jsonl", "--specs", "specs")
+    assert "2 replies judged again: 2 verdicts changed" in again.out
+
+
 def test_rescoring_follows_the_pages_of_today(project: Any) -> None:
     """A page that changed makes its recorded answer unusable; a rule that changed does not."""
     ran = project.pytest("specs", REPLAY, "--gate-run-log=run.jsonl")

@@ -66,6 +66,20 @@ def test_what_cannot_be_searched_is_refused(
     assert refused.value.hint
 
 
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    """No log could hold it; the message shows it as far as it can be shown."""
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.md"))).write_text("x")
+    with pytest.raises(FolderRefused, match="a name that is not UTF-8") as refused:
+        read_folder(tmp_path)
+    assert refused.value.hint == "rename the file"
+
+
+def test_a_name_too_long_for_the_system_is_no_folder(tmp_path: Path) -> None:
+    """The system's own words, and no traceback."""
+    with pytest.raises(FolderRefused, match="cannot be read: File name too long"):
+        read_folder(tmp_path / ("a" * 300))
+
+
 def test_a_pipe_and_a_link_to_nowhere_do_not_hang(tmp_path: Path) -> None:
     """They are refused by name, and never opened."""
     os.mkfifo(tmp_path / "a.md")

@@ -11,6 +11,7 @@ import pytest
 
 from harness.backends.replay import Replay
 from harness.cases import Case, Outcome, Reply, Request, Verdict
+from harness.errors import UsageError
 from harness.functiongemma import render_prompt
 from harness.judging import follow_up, judge
 from harness.loading import load_spec, load_specs
@@ -131,6 +132,18 @@ def test_each_of_two_calls_may_find_its_own_page(pages: Path) -> None:
     expect = "expect: [{look_up: {query: meals}}, {look_up: {query: eighteen}}]"
     case = case_of(pages, expect, "finds: {look_up: [leave.md, travel.md], within: 1}")
     assert verdict_of(case, call("meals") + call("eighteen")).outcome == "pass"
+
+
+def test_an_argument_left_out_is_its_default(pages: Path) -> None:
+    """For what a call finds as for what it is judged by."""
+    (pages / "s.spec.yaml").write_text(
+        "tools:\n  - name: look_up\n    run: {search: pages}\n    parameters:\n"
+        "      type: object\n      properties: {query: {type: string, default: meals}}\n"
+        "cases:\n  - {prompt: A., expect: look_up, finds: {look_up: travel.md}}\n",
+        encoding="utf-8",
+    )
+    case = load_specs([pages / "s.spec.yaml"])[0].cases[0]
+    assert verdict_of(case, "<start_function_call>call:look_up{}<end_function_call>").miss is None
 
 
 def test_the_model_is_given_what_its_call_found(pages: Path) -> None:
@@ -292,6 +305,17 @@ def test_a_page_that_changed_makes_the_recorded_answer_stale(pages: Path) -> Non
     assert found["b"].miss == "unexpected_call"
 
 
+def test_the_same_line_twice_is_one_line(pages: Path) -> None:
+    """With an answer as without; another answer to the same case is refused."""
+    log = pages / "replay.jsonl"
+    line = json.dumps({"case": "s::a", "reply": call("meals"), "answer": "46"}) + "\n"
+    log.write_text(line + line, encoding="utf-8")
+    assert list(Replay.read(str(log)).lines) == ["s::a"]
+    log.write_text(line + line.replace("46", "52"), encoding="utf-8")
+    with pytest.raises(UsageError, match="has another reply in line 1"):
+        Replay.read(str(log))
+
+
 def test_a_replay_by_hand_may_give_the_answer_as_a_text(pages: Path) -> None:
     """`"answer": TEXT` beside `reply`; one that lacks is an error of the replay."""
     spec = load_specs([several(pages)])[0]
@@ -309,6 +333,30 @@ def test_a_replay_by_hand_may_give_the_answer_as_a_text(pages: Path) -> None:
     }
     assert found["c"] == (Outcome.ERROR, f"{log} holds no answer for s::c")
     assert [found[name][0] for name in "abd"] == ["pass", "pass", "pass"]
+
+
+def test_cases_that_follow_differently_are_no_duplicates(pages: Path) -> None:
+    """One prompt and one call, and other pages to find: no model meets both."""
+    path = pages / "s.spec.yaml"
+    path.write_text(
+        SPEC
+        + "  - {id: a, prompt: A., expect: look_up, finds: {look_up: travel.md, within: 1}}\n"
+        + "  - {id: b, prompt: A., expect: look_up, finds: {look_up: leave.md, within: 1}}\n"
+        + "  - {id: c, prompt: C., expect: look_up, finds: {look_up: leave.md}}\n"
+        + "  - {id: d, prompt: C., expect: look_up, finds: {look_up: leave.md}}\n",
+        encoding="utf-8",
+    )
+    found = [
+        one.code for one in load_spec(path).warnings if one.code in ("contradiction", "duplicate")
+    ]
+    assert found == ["contradiction", "duplicate"]
+
+
+def test_control_tokens_in_the_answer_to_train_on_are_told(pages: Path) -> None:
+    """As in any other text that the tokenizer would read them in."""
+    case_of(pages, "expect: look_up", "then: {says: {$contains: x}, reply: 'x <end_of_turn> y'}")
+    codes = [one.code for one in load_spec(pages / "s.spec.yaml").warnings]
+    assert "control-token" in codes
 
 
 def test_a_gold_query_that_does_not_find_its_page_is_a_warning(pages: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,31 @@ def test_a_passage_stands_below_its_headings() -> None:
         Passage("Travel > Meals", "Up to 46 euros.\n```\n# no heading in a code block\n```"),
         Passage("Money", "#hashtag is no heading"),
     ]
+
+
+def test_a_code_block_ends_with_a_fence_as_long_as_its_first() -> None:
+    """A shorter fence, or one with a language, is a line of the block."""
+    page = "````\n```\n# code\n```python\n# code\n````\n# Heading\ntext"
+    assert passages_of("a.md", page)[1] == Passage("Heading", "text")
+    assert len(passages_of("a.md", page)) == 2
+
+
+def test_a_plain_text_has_no_headings() -> None:
+    """A `#` there is a comment, or anything else."""
+    assert passages_of("a.txt", "# not a heading\ntext") == [Passage("a", "# not a heading\ntext")]
+
+
+def test_headings_are_cut() -> None:
+    """So that what the model is given stays short."""
+    assert passages_of("a.md", f"# {'word ' * 1000}\n\ntext")[0].headings == "word " * 20
+
+
+@pytest.mark.parametrize(
+    "line", ["# a" + " " * 1_000_000 + "b", "x" * 4_000_000, "# " * 500_000, "`" * 1_000_000]
+)
+def test_one_endless_line_ends(line: str) -> None:
+    """Lines of megabytes, such as minified data, are cut like any other."""
+    assert all(len(one.text) <= LONGEST for one in passages_of("a.md", f"{line}\n\nend"))
 
 
 def test_a_page_without_text_is_found_by_its_name() -> None:

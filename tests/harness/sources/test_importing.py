@@ -14,7 +14,7 @@ from harness.cases import Case
 from harness.errors import CallgateError, UsageError
 from harness.loading import load_spec, load_specs
 from harness.sources import importing
-from harness.sources.importing import Imported, Order, import_rows
+from harness.sources.importing import Imported, Order, _declared, import_rows
 from harness.sources.yaml_writing import yaml_text
 from harness.strict_yaml import read_yaml
 
@@ -256,3 +256,16 @@ def test_what_other_readers_may_misread_is_quoted(text: str) -> None:
 
     written = yaml_text({"a": text, "b": [{"c": text}], "d": {text: 1}})
     assert yaml.safe_load(written) == {"a": text, "b": [{"c": text}], "d": {text: 1}}
+
+
+def test_a_folder_that_tools_search_is_named_from_where_the_spec_is(tmp_path: Path) -> None:
+    """`--tools` from another folder: the new spec searches the same pages, not its neighbours."""
+    (tmp_path / "tools" / "pages").mkdir(parents=True)
+    (tmp_path / "tools" / "pages" / "a.md").write_text("# A", encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    tool = {**FIND, "run": {"search": "pages"}}
+    (tmp_path / "tools" / "list.yaml").write_text(json.dumps([tool]), encoding="utf-8")
+    (tmp_path / "tools" / "like.spec.yaml").write_text("tools: list.yaml\ncases: []\n", "utf-8")
+    for name in ("list.yaml", "like.spec.yaml"):
+        found = _declared(tmp_path / "tools" / name, tmp_path / "out")
+        assert found["tools"][0]["run"] == {"search": "../tools/pages"}
