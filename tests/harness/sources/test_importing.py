@@ -14,7 +14,7 @@ from harness.cases import Case
 from harness.errors import CallgateError, UsageError
 from harness.loading import load_spec, load_specs
 from harness.sources import importing
-from harness.sources.importing import Imported, Order, _declared, import_rows
+from harness.sources.importing import Imported, Order, import_rows
 from harness.sources.yaml_writing import yaml_text
 from harness.strict_yaml import read_yaml
 
@@ -266,6 +266,10 @@ def test_a_folder_that_tools_search_is_named_from_where_the_spec_is(tmp_path: Pa
     tool = {**FIND, "run": {"search": "pages"}}
     (tmp_path / "tools" / "list.yaml").write_text(json.dumps([tool]), encoding="utf-8")
     (tmp_path / "tools" / "like.spec.yaml").write_text("tools: list.yaml\ncases: []\n", "utf-8")
+    (tmp_path / "a.csv").write_text("id,prompt,tool,q\na,Where?,find,plan\n", encoding="utf-8")
+    source = {"format": "csv", "path": str(tmp_path / "a.csv")}
     for name in ("list.yaml", "like.spec.yaml"):
-        found = _declared(tmp_path / "tools" / name, tmp_path / "out")
-        assert found["tools"][0]["run"] == {"search": "../tools/pages"}
+        order = Order(source, tmp_path / "out" / "p.spec.yaml", tmp_path / "tools" / name)
+        document = read_yaml(import_rows(order).text, "x").value
+        assert document["tools"][0]["run"] == {"search": "../tools/pages"}
+        order.out.unlink()
