@@ -340,7 +340,7 @@ MEMBERS = "they are for arguments and the members of objects"
     ("node", "path", "what", "hint"),
     [
         ({"$contians": "x"}, ("$contians",), "unknown operator '$contians'", f"did you mean '$contains'? A{LITERAL[1:]}"),
-        ({"a": [{"$ref": "x"}]}, ("a", 0, "$ref"), "unknown operator '$ref'", f"did you mean '$regex'? A{LITERAL[1:]}"),
+        ({"a": [{"$ref": "x"}]}, ("a", 0, "$ref"), "unknown operator '$ref'", LITERAL),
         ({"$min": 1, "a": 2}, ("a",), "the keys 'a' and '$min' cannot stand in one mapping", LITERAL),
         ({"a": {1: 2}}, ("a",), "a key must be a text, got 1", ""),
         ({"a": {1, 2}}, ("a",), "{1, 2} is not a JSON value", ""),
