@@ -48,7 +48,8 @@ class Desk:
 
     def cases(self, n: int, *more: str) -> None:
         """Write the spec."""
-        rows = [f"  - {{id: c{i}, prompt: Question {i}, expect: find}}" for i in range(n)]
+        words = ["Who is it", "Book 3 rooms in Graz", "alpha beta gamma", "7", "Now what"]
+        rows = [f"  - {{id: c{i}, prompt: '{words[i]}?', expect: find}}" for i in range(n)]
         self.project.write("specs/desk.spec.yaml", SPEC + "\n".join([*rows, *more, ""]))
 
     def startup(self, code: str) -> dict[str, str]:
