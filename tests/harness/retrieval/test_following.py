@@ -367,3 +367,17 @@ def test_a_gold_query_that_does_not_find_its_page_is_a_warning(pages: Path) -> N
         "the gold call does not find its page: look_up: expected 'travel.md' among the first 3, "
         "got 'leave.md'"
     ]
+
+
+@pytest.mark.parametrize("properties", ["[query]", "query", "{query: text}"])
+def test_properties_that_are_none_give_no_query(pages: Path, properties: str) -> None:
+    """`rules: bfcl` takes schemas as they come: a search tool without a text is a plain problem."""
+    path = pages / "s.spec.yaml"
+    path.write_text(
+        "rules: bfcl\ntools:\n  - name: f\n    run: {search: pages}\n"
+        f"    parameters: {{type: dict, properties: {properties}}}\n"
+        "cases:\n  - {prompt: A., expect: no_call}\n",
+        encoding="utf-8",
+    )
+    found = [problem.what for problem in load_spec(path).problems]
+    assert "no argument is a text" in found
