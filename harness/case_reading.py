@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -239,10 +239,7 @@ class _Reading:
             self.report(("id",) if "id" in self.good else variant.path, what)
         if expected is None or len(self.setting.notes.problems) > before:
             return None
-        case = self._built(variant, messages, prompt, split, expected.expect)
-        if finds or then:
-            return replace(case, case=replace(case.case, finds=finds, then=then))
-        return case
+        return self._built(variant, messages, prompt, split, expected.expect, finds, then)
 
     def _finds(self, expected: _Expected, variant: Variant) -> Finds | None:
         if "finds" not in self.good:
@@ -268,6 +265,8 @@ class _Reading:
         prompt: str,
         split: Split,
         expect: Expectation,
+        finds: Finds | None,
+        then: Then | None,
     ) -> WrittenCase:
         good, setting = self.good, self.setting
         own_line = variant.path[:1] == ("prompts",)
@@ -290,6 +289,8 @@ class _Reading:
             skip=good.get("skip"),
             reply=variant.reply,
             written=variant.expect,
+            finds=finds,
+            then=then,
         )
         return WrittenCase(case, path, self.toolbox, setting.notes)
 

@@ -18,12 +18,12 @@ LONGEST_ID: Final = 200
 """Characters of a case's id, whatever makes it up."""
 
 _TEXT: Final = {"type": "string"}
-_FILLED: Final = {"type": "string", "pattern": "\\S"}
+FILLED: Final = {"type": "string", "pattern": "\\S"}
 IDENTIFIER_SCHEMA: Final = {"type": "string", "pattern": IDENTIFIER}
 _SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
 AN_IDENTIFIER: Final = "an identifier: letters, digits, `.`, `_` and `-`, a letter or digit first"
 _A_TEXT: Final = "a text"
-_FILLED_TEXT: Final = "a text that is not empty"
+FILLED_TEXT: Final = "a text that is not empty"
 
 
 def _ref(name: str) -> dict[str, Json]:
@@ -50,8 +50,8 @@ class Key:
     example: str = ""
 
 
-PROMPT: Final = Key("A user turn.", _FILLED_TEXT, _FILLED)
-SENTENCE: Final = Key("A clause of the rule.", "a sentence", _FILLED)
+PROMPT: Final = Key("A user turn.", FILLED_TEXT, FILLED)
+SENTENCE: Final = Key("A clause of the rule.", "a sentence", FILLED)
 TAG: Final = Key("A label.", AN_IDENTIFIER, IDENTIFIER_SCHEMA)
 VARIABLE: Final = "^[A-Za-z_][A-Za-z0-9_-]*$"
 
@@ -70,8 +70,8 @@ _COMPARE: Final = Key(
 _DEVELOPER: Final = Key(
     f'The developer turn; default "{DEVELOPER}". FunctionGemma calls reliably only with that '
     "sentence in it.",
-    _FILLED_TEXT,
-    _FILLED,
+    FILLED_TEXT,
+    FILLED,
 )
 
 FILE_KEYS: Final[Table] = {
@@ -84,7 +84,7 @@ FILE_KEYS: Final[Table] = {
     "clauses": Key(
         "The clauses of the rule: identifier to sentence; cases name the one they test.",
         "a mapping of identifiers to sentences",
-        {"type": "object", "propertyNames": IDENTIFIER_SCHEMA, "additionalProperties": _FILLED},
+        {"type": "object", "propertyNames": IDENTIFIER_SCHEMA, "additionalProperties": FILLED},
         "clauses: {greet: Greet the caller first.}",
     ),
     "developer": _DEVELOPER,
@@ -137,7 +137,7 @@ CASE_KEYS: Final[Table] = {
         AN_IDENTIFIER,
         {**IDENTIFIER_SCHEMA, "maxLength": LONGEST_ID, "not": {"const": "gate"}},
     ),
-    "prompt": Key("The user's turn.", _FILLED_TEXT, _FILLED),
+    "prompt": Key("The user's turn.", FILLED_TEXT, FILLED),
     "prompts": Key(
         "One case each: a mapping of identifiers to user turns, or a list of user turns.",
         "a mapping of identifiers to prompts or a list of prompts, at least one",
@@ -147,9 +147,9 @@ CASE_KEYS: Final[Table] = {
                     "type": "object",
                     "minProperties": 1,
                     "propertyNames": IDENTIFIER_SCHEMA,
-                    "additionalProperties": _FILLED,
+                    "additionalProperties": FILLED,
                 },
-                {"type": "array", "minItems": 1, "items": _FILLED},
+                {"type": "array", "minItems": 1, "items": FILLED},
             ]
         },
     ),
@@ -173,7 +173,7 @@ CASE_KEYS: Final[Table] = {
     ),
     "expect": Key("What the model must do.", "an expectation", _ref("expectation")),
     "reply": Key(
-        "For `no_call`: the text to train on; default a plain refusal.", _FILLED_TEXT, _FILLED
+        "For `no_call`: the text to train on; default a plain refusal.", FILLED_TEXT, FILLED
     ),
     "finds": Key(
         "What the calls must find: a tool that has `run`, to a page or a list of pages.",
@@ -202,9 +202,9 @@ CASE_KEYS: Final[Table] = {
         "a list of identifiers",
         {"type": "array", "items": IDENTIFIER_SCHEMA, "uniqueItems": True},
     ),
-    "group": Key("Near-duplicates share a group, and so a split.", _FILLED_TEXT, _FILLED),
+    "group": Key("Near-duplicates share a group, and so a split.", FILLED_TEXT, FILLED),
     "critical": Key("Must pass, whatever the pass rate.", "`true` or `false`", {"type": "boolean"}),
-    "skip": Key("The reason not to run the case.", _FILLED_TEXT, _FILLED),
+    "skip": Key("The reason not to run the case.", FILLED_TEXT, FILLED),
     "developer": _DEVELOPER,
     "tools": Key(
         _TOOLS + " In a case also a list of names: a subset of the file's tools.",
@@ -267,12 +267,12 @@ SOURCE_KEYS: Final[Table] = {
         "one of " + ", ".join(f"`{name}`" for name in FORMATS),
         _choice(*FORMATS),
     ),
-    "path": Key("The data file, relative to the spec file.", "the path of a file", _FILLED),
-    "hub": Key("A data set of the Hugging Face Hub.", "an id: `OWNER/NAME`", _FILLED),
+    "path": Key("The data file, relative to the spec file.", "the path of a file", FILLED),
+    "hub": Key("A data set of the Hugging Face Hub.", "an id: `OWNER/NAME`", FILLED),
     "revision": Key(
-        "For `hub`: a branch, a tag or a commit; default `main`.", "a text (quote it)", _FILLED
+        "For `hub`: a branch, a tag or a commit; default `main`.", "a text (quote it)", FILLED
     ),
-    "hub_split": Key("For `hub`: the split to read; default `train`.", "a text", _FILLED),
+    "hub_split": Key("For `hub`: the split to read; default `train`.", "a text", FILLED),
     "where": Key(
         "Only rows whose fields hold these values: field (dots lead inside) to a value, or to a "
         "list of values.",
@@ -316,7 +316,7 @@ MESSAGE_KEYS: Final[Table] = {
         "a text, or for `tool` a text or a mapping",
         {"type": ["string", "object"]},
     ),
-    "name": Key("For `tool`: the function that gave the result.", "the name of a tool", _FILLED),
+    "name": Key("For `tool`: the function that gave the result.", "the name of a tool", FILLED),
     "tool_calls": Key(
         "For `assistant`: the calls it made.",
         "a list of calls, at least one",
@@ -325,7 +325,7 @@ MESSAGE_KEYS: Final[Table] = {
 }
 
 MADE_CALL_KEYS: Final[Table] = {
-    "name": Key("The called function.", "the name of a tool", _FILLED),
+    "name": Key("The called function.", "the name of a tool", FILLED),
     "arguments": Key(
         "Its arguments, by name; a mapping, not a JSON text.",
         "a mapping of arguments to values",

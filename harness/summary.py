@@ -10,7 +10,7 @@ from typing import Any, Final
 from harness.cases import Miss
 from harness.gating import Decision, Record
 from harness.redaction import redact_text
-from harness.wording import cut, expectation_text, one_line
+from harness.wording import cut, expectation_text, finds_text, found_text, one_line
 
 _LAST: Final = ("error", "skip")
 _KINDS: Final = tuple(miss.value for miss in Miss)
@@ -178,13 +178,11 @@ def _regressions(records: Sequence[Record], cases: set[str]) -> list[str]:
 def following_rows(record: Record) -> list[tuple[str, str]]:
     """What was to be found and answered, what was: a word for each, and a line of text."""
     finds, answer = record.get("finds"), record.get("answer")
-    found = [
-        f"{one['tool']}: {', '.join(one['pages']) or 'nothing'}" for one in record.get("found", ())
-    ]
-    wanted = f"{expectation_text(finds['pages'])} within {finds['within']}" if finds else ""
     said = (answer["reply"] or "(none)") if answer else ""
     then = expectation_text({"says": record["then"]}) if "then" in record else ""
-    rows = [("finds", wanted), ("found", "; ".join(found)), ("then", then), ("answer", said)]
+    found = found_text(record.get("found", ()))
+    wanted = finds_text(finds) if finds else ""
+    rows = [("finds", wanted), ("found", found), ("then", then), ("answer", said)]
     return [(name, one_line(text, 1200)) for name, text in rows if text]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from harness.cases import Call, Json
 from harness.errors import printable
@@ -87,6 +87,16 @@ def expectation_text(written: Json) -> str:
     if isinstance(written, list):
         return f"[{', '.join(map(expectation_text, written))}]"
     return _key(written) if isinstance(written, str) else json.dumps(written)
+
+
+def finds_text(finds: Mapping[str, Any]) -> str:
+    """What a run log says that calls must find: `{search: [a.md]} within 3`."""
+    return f"{expectation_text(finds['pages'])} within {finds['within'] or '?'}"
+
+
+def found_text(found: Iterable[Mapping[str, Any]]) -> str:
+    """What a run log says that calls found: `search: a.md, b.md; search: nothing`."""
+    return "; ".join(f"{one['tool']}: {', '.join(one['pages']) or 'nothing'}" for one in found)
 
 
 def _key(text: str) -> str:

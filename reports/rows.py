@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.cases import Call
 from harness.run_log import Record
-from harness.wording import calls_text, expectation_text
+from harness.wording import calls_text, expectation_text, finds_text, found_text
 from reports.pairing import change_of
 from reports.records import UNSAID, judged, text, tools
 from reports.splits import Pair
@@ -51,8 +51,7 @@ def _expected(record: Record) -> str:
         if record["written"] is not None:
             wanted = expectation_text(record["written"])
         if finds is not None:
-            within = finds["within"] or "?"
-            wanted += f", finds {expectation_text(finds['pages'])} within {within}"
+            wanted += f", finds {finds_text(finds)}"
         if then is not None:
             wanted += f", then says {expectation_text(then)}"
         return text(wanted)
@@ -68,13 +67,9 @@ def _answer(record: Record) -> Answer:
         called=_called(record),
         reply=record["reply"],
         note=record["note"],
-        found="; ".join(map(_found, record["found"])),
+        found=found_text(record["found"]),
         answered=record["answered"],
     )
-
-
-def _found(one: Record) -> str:
-    return f"{one['tool']}: {', '.join(one['pages']) or 'nothing'}"
 
 
 def _called(record: Record) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from harness.retrieval.found import MOST_PAGES, RESULTS
-from harness.spec_keys import Key, Table
+from harness.spec_keys import FILLED, FILLED_TEXT, Key, Table
 
-_FILLED: Final = {"type": "string", "pattern": "\\S"}
 _PAGE_COUNT: Final = {"type": "integer", "minimum": 1, "maximum": MOST_PAGES}
 _SOME_PAGES: Final = f"a whole number from 1 to {MOST_PAGES}"
 
@@ -15,12 +14,12 @@ RUN_KEYS: Final[Table] = {
     "search": Key(
         "A folder of Markdown or text files to look through, relative to the file that says so.",
         "the path of a folder",
-        _FILLED,
+        FILLED,
     ),
     "query": Key(
         "The argument that holds the query; default `query`, or the only text.",
         "the name of an argument",
-        _FILLED,
+        FILLED,
     ),
     "results": Key(
         f"How many pages the model is given a passage of; default {RESULTS}.",
@@ -40,14 +39,14 @@ FINDS_KEYS: Final[Table] = {
 FOUND_PAGES: Final = Key(
     "A page or several: paths relative to the folder.",
     "the path of a page, relative to the folder that is searched, or a list of them",
-    {"type": ["string", "array"], "minItems": 1, "items": _FILLED},
+    {"type": ["string", "array"], "minItems": 1, "items": FILLED},
 )
 
 THEN_KEYS: Final[Table] = {
     "says": Key("What the answer must match.", "a text or a match", {"$ref": "#/$defs/value"}),
     "reply": Key(
         "The answer to train on; left out: the model is trained on its calls alone.",
-        "a text that is not empty",
-        _FILLED,
+        FILLED_TEXT,
+        FILLED,
     ),
 }
