@@ -66,7 +66,8 @@ class TrainedModel:
     """Weights in training as a back end: a model of the gate's precision that they are put into.
 
     They are rounded as they will be when saved, so that a round is judged as its model will be.
-    Drafts are read ahead, as the gate does it: replies are the same, and sooner there.
+    Drafts are read ahead, as the gate does it: replies are the same, and sooner there. Between
+    `take` and `release` only does the model hold weights: at other times training needs the memory.
     """
 
     encoder: Encoder
@@ -83,11 +84,14 @@ class TrainedModel:
 
     def take(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Put weights in, by the names that the model has for them."""
-        import torch
+        for name, parameter in self.model.named_parameters():
+            rounded = weights[name].to(self.save_dtype)
+            parameter.data = rounded.to(parameter.device, parameter.dtype)
 
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(weights[name].to(self.save_dtype))
+    def release(self) -> None:
+        """Let go of the weights."""
+        for parameter in self.model.parameters():
+            parameter.data = parameter.data.new_empty(0)
 
     def replies(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         """Each request's index with its reply."""

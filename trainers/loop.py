@@ -257,6 +257,7 @@ def _rounds(
         saved_dtype(checkpoint, tuning.save_dtype),
         order.gate,
     )
+    judged.release()
     watcher = Rounds(
         order.folder,
         progress,

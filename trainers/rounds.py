@@ -88,6 +88,7 @@ class Rounds:
                 self.backend.model, self.backend.save_dtype, self.base, self.folder.state / name
             )
             self.best, self.best_round = name, number
+        self.backend.release()
         self.rounds.append(found)
         self._note(found)
         self.ended = self.ended or self._ended(standing)

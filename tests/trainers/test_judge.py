@@ -66,3 +66,21 @@ def test_a_draft_that_is_right_saves_passes(
     assert again.forward_passes is not None
     assert said.forward_passes is not None
     assert again.forward_passes < said.forward_passes
+
+
+def test_between_rounds_the_model_holds_no_weights(
+    backend: TrainedModel, desk: Callable[..., Spec]
+) -> None:
+    """Released, it holds nothing, and what it was given stays; given it again, it says the same."""
+    cases = desk(*CASES).cases
+    weights = {name: value.detach().clone() for name, value in backend.model.named_parameters()}
+    said = _asked(backend, cases)
+    backend.take(weights)
+    backend.release()
+    assert not sum(parameter.numel() for parameter in backend.model.parameters())
+    assert all(value.numel() for value in weights.values())
+    backend.take(weights)
+    again = _asked(backend, cases)
+    assert {name: reply.text for name, reply in again.items()} == {
+        name: reply.text for name, reply in said.items()
+    }
