@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(f"stopped; go on with --resume --out {given.out}", file=sys.stderr)
+        begun = (Path(given.out) / "settings.yaml").is_file()
+        rest = f"go on with --resume --out {given.out}" if begun else "nothing was begun"
+        print(f"stopped; {rest}", file=sys.stderr)
         return 130
     return code
 
@@ -97,7 +99,10 @@ def _tune(given: argparse.Namespace) -> int:
     from trainers.run_folder import RunFolder, new_folder
 
     root = Path(given.out)
-    gate, tuning = _settings(given, root)
+    if given.push_to_hub:
+        _check_repository(given.push_to_hub)
+    asked, tuning = _settings(given, root)
+    gate = _one_gpu(asked)
     files = find_spec_files(given.paths)
     guarded = find_spec_files(given.guard) if given.guard else []
     specs = load_specs([*files, *(file for file in guarded if file not in files)])
@@ -108,7 +113,7 @@ def _tune(given: argparse.Namespace) -> int:
     from trainers.seeds import tune_seeds
 
     mine, others = specs[: len(files)], specs[len(files) :]
-    order = Order(tuple(mine), tuple(others), gate, tuning, folder, baseline)
+    order = Order(tuple(mine), tuple(others), gate, tuning, folder, baseline, asked.device)
     return tune_seeds(order, given.push_to_hub)
 
 
@@ -138,7 +143,7 @@ def _settings(given: argparse.Namespace, root: Path) -> tuple[Settings, Tuning]:
         _check_tensorboard()
     if began is not None:
         _check_same(began, gate, tuning)
-    return _one_gpu(gate), tuning
+    return gate, tuning
 
 
 def _gate(layers: Sequence[Layer]) -> Settings:
@@ -163,6 +168,16 @@ def _check_same(began: Layer, gate: Settings, tuning: Tuning) -> None:
                 f"--resume: the run began with {name}: {value!r}, and now it is {now!r}; leave "
                 "the settings as they were, or begin again in another folder"
             )
+
+
+def _check_repository(name: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise UsageError(f"--push-to-hub: {error}") from None
 
 
 def _check_tensorboard() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
 from harness.backends.transformers import Encoder
@@ -22,7 +22,7 @@ from trainers.judge import NothingJudgedError
 from trainers.leak_guard import Leak, find_leaks, pair_text, refusal
 from trainers.run_folder import RunFolder
 from trainers.settings import Tuning
-from trainers.splits import Division, divide
+from trainers.splits import Division, divide, learnt_from
 from trainers.telling import Teller
 
 
@@ -30,7 +30,8 @@ from trainers.telling import Teller
 class Order:
     """What is to be tuned: the specs, the specs to guard, the settings, and where it all goes.
 
-    `baseline` holds the cases that passed in the run log that `--baseline` names.
+    `baseline` holds the cases that passed in the run log that `--baseline` names, `device` the
+    device by the name it was asked for, where it has another one in this process.
     """
 
     specs: tuple[Spec, ...]
@@ -39,6 +40,7 @@ class Order:
     tuning: Tuning
     folder: RunFolder
     baseline: frozenset[str] = frozenset()
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,26 +54,39 @@ class Data:
 
 
 def prepare(order: Order, encoder: Encoder, teller: Teller) -> Data:
-    """Divide the cases, look for leaks, make and check the rows; tell what there is."""
+    """Look for leaks, divide the cases, make and check the rows; tell what there is."""
     tuning = order.tuning
-    division = divide(order.specs, tuning.similarity, stop_rule=tuning.epochs is None)
-    if not division.held_out("test"):
-        names = ", ".join(spec.path for spec in order.specs)
-        raise NothingJudgedError(f"{names}: no test cases, so nothing could be proved")
-    guarded = [case for spec in order.guard for case in spec.cases if case.split != "train"]
-    held_out = [*division.held_out("dev"), *division.held_out("test"), *guarded]
-    leaks = find_leaks(division.train, held_out, tuning.similarity)
+    train = learnt_from(order.specs)
+    _check_proof(order)
+    # Before some are given up: a train case that is a test prompt must not become a dev case.
+    held_out = [
+        c for spec in (*order.specs, *order.guard) for c in spec.cases if c.split != "train"
+    ]
+    leaks = find_leaks(train, held_out, tuning.similarity)
     if leaks and tuning.leaks == "refuse":
         raise UsageError(refusal(leaks))
     gone = {leak.train.ref for leak in leaks}
-    train = tuple(case for case in division.train if case.ref not in gone)
+    train = tuple(case for case in train if case.ref not in gone)
     if not train:
         raise UsageError("every training prompt is a dev or test prompt: nothing is left to train")
-    division = replace(division, train=train)
-    examples = examples_of(train, encoder, loss=tuning.loss, max_length=tuning.max_length)
+    division = divide(order.specs, train, tuning.similarity, stop_rule=tuning.epochs is None)
+    examples = examples_of(division.train, encoder, loss=tuning.loss, max_length=tuning.max_length)
     data = Data(division, tuple(leaks), examples, _validation(division, encoder))
     _tell(order, data, encoder, teller)
     return data
+
+
+def _check_proof(order: Order) -> None:
+    """Raises where nothing could be proved, or a guarded spec could not get worse."""
+    if not any(case.skip is None for spec in order.specs for case in spec.in_split("test")):
+        names = ", ".join(spec.path for spec in order.specs)
+        raise NothingJudgedError(f"{names}: no test cases, so nothing could be proved")
+    for spec in order.guard:
+        if all(case.split == "train" or case.skip is not None for case in spec.cases):
+            raise UsageError(
+                f"--guard {spec.path}: it has no dev or test cases, so it could not get worse: "
+                "leave it out, or add cases to judge"
+            )
 
 
 def _validation(division: Division, encoder: Encoder) -> tuple[Example, ...]:
@@ -99,9 +114,19 @@ def _tell(order: Order, data: Data, encoder: Encoder, teller: Teller) -> None:
     if data.dropped:
         teller.say(_left_out(len(data.dropped)))
         teller.say(*map(pair_text, data.dropped[:5]))
+    _tell_of_dev(division, order.tuning.similarity, teller)
     if order.tuning.leaks == "refuse":
         teller.say("no training prompt is, or nearly is, a dev or test prompt")
     teller.say(*mix_lines(data.examples), *masked_row(data.examples[0], encoder), "")
+
+
+def _tell_of_dev(division: Division, similarity: float, teller: Teller) -> None:
+    """Dev prompts that are test prompts choose the round by what is to prove it: that is said."""
+    alike = find_leaks(division.held_out("dev"), division.held_out("test"), similarity)
+    if alike:
+        count = "1 dev prompt is" if len(alike) == 1 else f"{len(alike)} dev prompts are"
+        teller.say(f"{count}, or nearly, among the test prompts, and will choose the round:")
+        teller.say(*map(pair_text, alike[:5]))
 
 
 def _left_out(count: int) -> str:

@@ -5,7 +5,7 @@ A model that was trained on the question proves nothing by its answer.
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +17,6 @@ from harness.wording import opening
 _SHOWN: Final = 20
 _ROWS: Final = 500
 """Texts compared with all others at a time: what bounds the memory."""
-_NO_WORD = re.compile(r"[^\w]+")
 
 MISSING_LIBRARIES: Final = (
     "the libraries that train are not installed: pip install 'callgate[train]'"
@@ -40,8 +39,17 @@ def said(case: Case) -> str:
 
 
 def normalised(text: str) -> str:
-    """The words of a text, case and punctuation ignored; the text itself where it has no word."""
-    return _NO_WORD.sub(" ", text.casefold()).strip() or text.strip()
+    """The words of a text, case and punctuation ignored; the text itself where it has no word.
+
+    Composed and decomposed letters are the same (Unicode's NFKC), and marks belong to their word.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(map(_of_a_word, folded)).split()) or text.strip()
+
+
+def _of_a_word(sign: str) -> str:
+    """The sign itself where words are written with it, else a blank."""
+    return sign if sign.isalnum() or sign == "_" or unicodedata.category(sign)[0] == "M" else " "
 
 
 def find_leaks(train: Sequence[Case], held_out: Sequence[Case], threshold: float) -> list[Leak]:

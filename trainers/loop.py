@@ -32,12 +32,13 @@ from trainers.judge import (
     logged,
     stand,
 )
-from trainers.rounds import Rounds
+from trainers.rounds import Rounds, conclude
 from trainers.run_folder import (
     Progress,
     RunFolder,
     append_lines,
     disk_error,
+    held,
     keep_lines,
     make_folder,
     read_progress,
@@ -50,7 +51,7 @@ from trainers.settings.files import settings_text
 from trainers.splits import guarded
 from trainers.telling import Teller, rate_text, reasons, table
 from trainers.versions import versions
-from trainers.weights import check_base, copy_model, saved_dtype
+from trainers.weights import check_base, copy_model, saved_dtype, write_model
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,21 @@ def tune(order: Order, teller: Teller) -> Outcome:
     Raises:
         CallgateError: nothing can be proved: usage, leaks, rows, a model or a disk that breaks.
     """
+    begun = order.folder.settings.exists()
     backend = _local(order.gate)
     encoder = load_encoder(backend.checkpoint)
     check_tokens(encoder, backend.checkpoint.name)
     check_base(backend.checkpoint)
     data = prepare(order, encoder, teller)
     _check_same(order, backend)
+    _check_optimizer(order.tuning.optimizer, backend.placement)
+    with held(order.folder, begun=begun):
+        return _tune(order, data, encoder, backend, teller)
+
+
+def _tune(
+    order: Order, data: Data, encoder: Encoder, backend: LocalModel, teller: Teller
+) -> Outcome:
     _begin(order, data, backend)
     before = _judged(order, data.division.specs, order.gate, "before", teller)
     _judged(order, guarded(order.guard), order.gate, "guard-before", teller)
@@ -103,10 +113,20 @@ def tune(order: Order, teller: Teller) -> Outcome:
         teller.say("The gates hold already: nothing is trained.")
     if logged(order.folder.log("after")) is None:
         if met:
-            copy_model(backend.checkpoint, order.folder.model)
+            _keep_base(order, encoder, backend)
         else:
             _train(order, data, encoder, backend, teller)
     return _conclude(order, data, before, trained=not met, teller=teller)
+
+
+def _keep_base(order: Order, encoder: Encoder, backend: LocalModel) -> None:
+    """The base as the run's model; with an adapter it is merged, as the gate judged it."""
+    base, target = backend.checkpoint, order.folder.model
+    if base.adapter is None:
+        copy_model(base, target)
+        return
+    model = load_model(base, replace(backend.placement, dtype="float32"), encoder)
+    write_model(model, saved_dtype(base, order.tuning.save_dtype), base, target)
 
 
 def _local(gate: Settings) -> LocalModel:
@@ -131,35 +151,70 @@ def _check_same(order: Order, backend: LocalModel) -> None:
         return
     import yaml
 
-    began = yaml.safe_load(order.folder.settings.read_text(encoding="utf-8"))["digests"]
+    try:
+        began = yaml.safe_load(order.folder.settings.read_text(encoding="utf-8"))["digests"]
+        specs = {kind: dict(began[kind]) for kind in ("specs", "guard")}
+        model = began["model"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise UsageError(
+            f"{shown_path(order.folder.settings)}: has no `digests` of specs, guard and model, so "
+            "it is not as the run wrote it: restore it, or begin again in another folder"
+        ) from None
     now = _facts(order, backend)
     where = shown_path(order.folder.root)
-    for kind in ("specs", "guard"):
-        for name in began[kind].keys() | now[kind].keys():
-            if began[kind].get(name) != now[kind].get(name):
-                raise UsageError(
-                    f"spec {name!r} is not as it was when the run in {where} began, so its before "
-                    "and after could not be compared: restore the file, or begin again in "
-                    "another folder"
-                )
-    if began["model"] != now["model"]:
+    for kind, flag in (("specs", "PATH"), ("guard", "--guard")):
+        _check_same_files(specs[kind], now[kind], flag, where)
+    if model != now["model"]:
         raise UsageError(
             f"the base model is not as it was when the run in {where} began: restore it, or begin "
             "again in another folder"
         )
 
 
+def _check_optimizer(name: str, placement: Placement) -> None:
+    """Raises UsageError for one that is not there: before anything is judged, not after."""
+    from transformers import Trainer, TrainingArguments
+
+    try:
+        args = TrainingArguments(optim=name, use_cpu=placement.device == "cpu")
+        Trainer.get_optimizer_cls_and_kwargs(args)
+    except (ImportError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        raise UsageError(f"--optimizer {name}: {reason}") from None
+
+
+def _check_same_files(
+    began: Mapping[str, str], now: Mapping[str, str], flag: str, where: str
+) -> None:
+    for name in sorted(began.keys() | now.keys()):
+        if name not in now:
+            raise UsageError(
+                f"--resume: the run in {where} began with the spec {name!r} too, which no {flag} "
+                "names now: give the same ones again"
+            )
+        if name not in began:
+            raise UsageError(
+                f"--resume: the run in {where} began without the spec {name!r}, which a {flag} "
+                "names now: give the same ones again, or begin again in another folder"
+            )
+        if began[name] != now[name]:
+            raise UsageError(
+                f"spec {name!r} is not as it was when the run in {where} began, so its before "
+                "and after could not be compared: restore the file, or begin again in "
+                "another folder"
+            )
+
+
 def _begin(order: Order, data: Data, backend: LocalModel) -> None:
     """Write the settings and the first line of the history, where they are not there yet."""
     folder = order.folder
-    make_folder(folder)
-    if not folder.settings.exists():
-        facts = {
-            "resolved": _resolved(order.tuning, backend),
-            "versions": versions(),
-            "digests": _facts(order, backend),
-        }
-        write_atomically(folder.settings, settings_text(order.tuning, order.gate, facts))
+    facts = {
+        "resolved": _resolved(order.tuning, backend),
+        "versions": versions(),
+        "digests": _facts(order, backend),
+    }
+    asked = replace(order.gate, device=order.device or order.gate.device)
+    make_folder(folder, settings_text(order.tuning, asked, facts))
     if not folder.history.exists():
         write_atomically(folder.history, "")
         append_lines(folder.history, [_start(order, data)])
@@ -225,9 +280,13 @@ def _train(order: Order, data: Data, encoder: Encoder, backend: LocalModel, tell
     if progress is None:
         progress = Progress(history_lines=1)
         write_progress(folder, progress)
-    if progress.phase == "training" and progress.ended is None:
+    if progress.phase == "training":
         keep_lines(folder.history, progress.history_lines)
-        progress = _rounds(order, data, encoder, backend, progress, teller)
+        progress = (
+            _rounds(order, data, encoder, backend, progress, teller)
+            if progress.ended is None
+            else conclude(folder, progress)
+        )
     if progress.best is None:
         raise TrainingError(f"Nothing was trained: {progress.ended}.")
     best = f"round {progress.best_round}"

@@ -22,7 +22,9 @@ class UploadError(CallgateError):
 
 
 def publish(order: Order, outcome: Outcome, repository: str, teller: Teller) -> None:
-    """Upload the run's model with its card, where its gates are met; else say that it was not.
+    """Upload the run's model with its card, where it was trained and its gates are met.
+
+    Else it is said that it was not.
 
     Raises:
         UploadError: the Hub did not take it.
@@ -33,6 +35,9 @@ def publish(order: Order, outcome: Outcome, repository: str, teller: Teller) -> 
             f"not uploaded: the gates are not met (by hand: hf upload {repository} "
             f"{shown_path(folder)})"
         )
+        return
+    if not outcome.trained:
+        teller.say("not uploaded: nothing was trained, so the model is the base as it was")
         return
     address = upload(folder, card(order, outcome), repository)
     teller.say(f"uploaded: {address}")

@@ -97,20 +97,17 @@ class Rounds:
 
     def saved(self, checkpoint: str) -> None:
         """The trainer's state is whole: from here a resumed run goes on."""
-        self._keep("training", checkpoint)
+        self.progress = self._reached(checkpoint)
+        self.started = time.monotonic()
+        write_progress(self.folder, self.progress)
 
     def finish(self) -> Progress:
         """The training is over; what remains needs no trainer's state."""
-        why = self.ended or f"all {len(self.rounds)} epochs are trained"
-        end = {"kind": "end", "ended": why, "best_round": self.best_round}
-        self._note(end | {"seconds": round(self.seconds, 3)})
-        self._keep("trained", None)
-        return self.progress
+        return conclude(self.folder, self._reached(self.progress.checkpoint))
 
-    def _keep(self, phase: str, checkpoint: str | None) -> None:
-        self.progress = replace(
+    def _reached(self, checkpoint: str | None) -> Progress:
+        return replace(
             self.progress,
-            phase=phase,
             rounds=tuple(self.rounds),
             best=self.best,
             best_round=self.best_round,
@@ -119,8 +116,6 @@ class Rounds:
             seconds=self.seconds,
             ended=self.ended,
         )
-        self.started = time.monotonic()
-        write_progress(self.folder, self.progress)
 
     def _note(self, record: Mapping[str, Any]) -> None:
         append_lines(self.folder.history, [record])
@@ -154,6 +149,17 @@ class Rounds:
         left = self.seconds / len(self.rounds) * (total - len(self.rounds))
         limit = self.tuning.max_minutes
         return left if limit is None else max(0.0, min(left, 60 * limit - self.seconds))
+
+
+def conclude(folder: RunFolder, progress: Progress) -> Progress:
+    """Note that the training is over, and why; its checkpoint is not needed any more."""
+    why = progress.ended or f"all {len(progress.rounds)} epochs are trained"
+    end = {"kind": "end", "ended": why, "best_round": progress.best_round}
+    append_lines(folder.history, [end | {"seconds": round(progress.seconds, 3)}])
+    lines = progress.history_lines + 1
+    concluded = replace(progress, phase="trained", checkpoint=None, history_lines=lines, ended=why)
+    write_progress(folder, concluded)
+    return concluded
 
 
 def _dev(standing: Standing | None) -> dict[str, Any]:

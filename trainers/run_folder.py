@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +53,11 @@ class RunFolder:
     def state(self) -> Path:
         """What `--resume` needs; gone when the run has ended."""
         return self.root / "state"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a process works on the run."""
+        return self.state / ".lock"
 
     @property
     def progress(self) -> Path:
@@ -115,7 +120,7 @@ def read_progress(folder: RunFolder) -> Progress | None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that is there whole or as it was; raises DiskError."""
-    part = path.with_name(f".{path.name}.part")
+    part = _part(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w", encoding="utf-8") as file:
@@ -126,7 +131,11 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise disk_error(path, error) from None
+        raise disk_error(path, error) from error
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:
@@ -135,6 +144,56 @@ def disk_error(path: Path, error: OSError) -> DiskError:
         f"{shown_path(path)} cannot be written: {error.strerror or error}. What the run had "
         "reached is kept; make room, and go on with --resume."
     )
+
+
+def make_folder(folder: RunFolder, settings: str) -> None:
+    """Make the folder of a run and its settings file, where they are not there yet.
+
+    Raises:
+        DiskError: it cannot be written, and nothing was begun.
+    """
+    if folder.settings.exists():
+        return
+    try:
+        write_atomically(folder.settings, settings)
+    except DiskError as error:
+        reason = error.__cause__ or error
+        raise DiskError(f"--out {folder.root}: {_reason(reason)}: nothing was begun") from None
+
+
+@contextlib.contextmanager
+def held(folder: RunFolder, *, begun: bool) -> Iterator[None]:
+    """The run is this process's alone, as long as it works on it; a kill lets go of it.
+
+    `begun` says whether its settings were there when this process looked at first.
+
+    Raises:
+        UsageError: another process is or was at it, or the folder cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    busy = UsageError(
+        f"--out {folder.root}: another callgate-tune is at work in this folder: wait for it, or "
+        "name another one"
+    )
+    try:
+        folder.state.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.lock, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise busy from None
+    except OSError as error:
+        raise UsageError(f"--out {folder.root}: {_reason(error)}") from None
+    try:
+        if folder.settings.exists() != begun:
+            raise busy
+        yield
+    finally:
+        lock.release()
+
+
+def _reason(error: BaseException) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def append_lines(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
@@ -174,7 +233,9 @@ def new_folder(root: Path) -> RunFolder:
         UsageError: there is something in it already, or it is no folder.
     """
     try:
-        taken = root.exists() and any(root.iterdir())
+        there = next(place for place in (root, *root.absolute().parents) if place.exists())
+        next(there.iterdir(), None)  # raises where it is no folder
+        taken = there == root and not _untouched(root)
     except OSError as error:
         raise UsageError(f"--out {root}: {error.strerror or error}") from None
     if taken:
@@ -185,9 +246,8 @@ def new_folder(root: Path) -> RunFolder:
     return RunFolder(root)
 
 
-def make_folder(folder: RunFolder) -> None:
-    """Make the folder, if it is not there; raises DiskError."""
-    try:
-        folder.state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(folder.root, error) from None
+def _untouched(root: Path) -> bool:
+    """Whether no run has written its settings here: at most one began to make the folder."""
+    folder = RunFolder(root)
+    begun = (folder.state, folder.lock, _part(folder.settings))
+    return all(entry in begun for entry in root.rglob("*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.errors import CallgateError
 from harness.summary import percent
 from reports.documents import documents_told
 from trainers.data import Order
@@ -16,19 +17,28 @@ from trainers.telling import Teller
 def tune_seeds(order: Order, repository: str | None) -> int:
     """Tune with each seed; the first one's run decides the exit code, and is what is published.
 
-    The runs of the further seeds lie in `seeds/SEED/` of the run's folder.
+    The runs of the further seeds lie in `seeds/SEED/` of the run's folder; one that breaks is
+    told, and takes nothing from the others.
     """
     first = order.tuning.seed
     outcomes: list[tuple[int, Outcome]] = []
+    broken: list[str] = []
     for seed in range(first, first + order.tuning.seeds):
         several = order.tuning.seeds > 1
         folder = (
             order.folder if seed == first else RunFolder(order.folder.root / "seeds" / f"{seed}")
         )
         mine = replace(order, tuning=replace(order.tuning, seed=seed), folder=folder)
-        outcomes.append((seed, tune(mine, Teller(f"seed {seed}: " if several else ""))))
-    if len(outcomes) > 1:
-        lines = spread(outcomes)
+        teller = Teller(f"seed {seed}: " if several else "")
+        try:
+            outcomes.append((seed, tune(mine, teller)))
+        except CallgateError as error:
+            if seed == first:
+                raise
+            broken.append(f"seed {seed}: broke: {error}")
+            teller.say(f"broke: {error}")
+    if order.tuning.seeds > 1:
+        lines = spread(outcomes, broken)
         write_atomically(order.folder.root / "seeds.txt", "\n".join(lines) + "\n")
         Teller().say("", *lines)
         Teller().say(*documents_told(order.folder.root))  # once more: now they show every seed
@@ -40,8 +50,8 @@ def tune_seeds(order: Order, repository: str | None) -> int:
     return outcome.exit_code
 
 
-def spread(outcomes: Sequence[tuple[int, Outcome]]) -> list[str]:
-    """A line for each seed, and how far they lie apart."""
+def spread(outcomes: Sequence[tuple[int, Outcome]], broken: Sequence[str] = ()) -> list[str]:
+    """A line for each seed, and how far those that did not break lie apart."""
     lines = []
     for seed, outcome in outcomes:
         before, after = outcome.before, outcome.after
@@ -52,9 +62,11 @@ def spread(outcomes: Sequence[tuple[int, Outcome]]) -> list[str]:
     judged = outcomes[0][1].after.judged
     met = sum(outcome.exit_code == 0 for _, outcome in outcomes)
     mean = sum(passed) / len(passed)
+    rate = percent(sum(passed), judged * len(passed))
+    lines += broken
     lines.append(
         f"{len(outcomes)} seeds: {min(passed)} to {max(passed)} of {judged} passed, "
-        f"{mean:.1f} on average ({percent(round(mean), judged)}); {met} of {len(outcomes)} met"
+        f"{mean:.1f} on average ({rate}); {met} of {len(outcomes)} met"
     )
     lines.append("The first seed's run decides, whatever the others came to.")
     return lines

@@ -158,9 +158,10 @@ class _Rounds(_Callback):  # type: ignore[misc]
         self._saved = time.monotonic()
         self._round = time.monotonic()
 
-    def on_step_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
-        """Now and then, save within a round."""
-        if time.monotonic() - self._saved >= 60 * self.job.tuning.checkpoint_minutes:
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Now and then, save within a round; its end saves by itself, once it is judged."""
+        due = time.monotonic() - self._saved >= 60 * self.job.tuning.checkpoint_minutes
+        if due and not float(state.epoch).is_integer():
             control.should_save = True
 
     def on_log(self, _args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -174,7 +175,7 @@ class _Rounds(_Callback):  # type: ignore[misc]
         why = self.watcher.step(state.global_step, state.max_steps, finite)
         if self.broken or why:
             control.should_training_stop = True
-            control.should_save = control.should_save and not self.broken
+            control.should_save = False  # a part of a round is a round, to be judged first
 
     def on_epoch_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """The round's end: validation, then the watcher's judgement, then a checkpoint."""

@@ -38,32 +38,42 @@ class Division:
         return tuple(case for spec in self.specs for case in spec.in_split(split))
 
 
-def divide(specs: Sequence[Spec], similarity: float, *, stop_rule: bool) -> Division:
-    """Divide the cases; without a stop rule nothing is given up. Skipped cases train nothing.
+def learnt_from(specs: Sequence[Spec]) -> tuple[Case, ...]:
+    """The train cases of all specs; skipped ones teach nothing.
 
     Raises:
-        UsageError: there are no train cases, or too few to give some up.
+        UsageError: there are none.
     """
-    train: list[Case] = []
-    judged: list[Spec] = []
-    given_up: dict[str, int] = {}
-    for spec in specs:
-        mine = [case for case in spec.in_split("train") if case.skip is None]
-        held = [case for case in spec.cases if case.split != "train"]
-        if stop_rule and mine and not spec.in_split("dev"):
-            chosen = _chosen(spec, mine, similarity)
-            mine = [case for case in mine if case.id not in chosen]
-            dev = [replace(c, split="dev") for c in spec.cases if c.id in chosen]
-            held, given_up[spec.name] = [*held, *dev], len(dev)
-        train += mine
-        judged.append(replace(spec, cases=tuple(held)))
-    if not train:
+    found = tuple(case for spec in specs for case in spec.in_split("train") if case.skip is None)
+    if not found:
         names = ", ".join(spec.path for spec in specs)
         raise UsageError(
             f"there is nothing to train on: no case of {names} is in the split train "
             "(write `split: train` into the cases to learn from)"
         )
-    return Division(tuple(train), tuple(judged), given_up)
+    return found
+
+
+def divide(
+    specs: Sequence[Spec], train: Sequence[Case], similarity: float, *, stop_rule: bool
+) -> Division:
+    """Divide the cases, of which `train` may be learnt from; without a stop rule none is given up.
+
+    Raises:
+        UsageError: a spec without dev cases has too few train cases to give some up.
+    """
+    chosen = _given_up(specs, train, similarity) if stop_rule else frozenset()
+    judged: list[Spec] = []
+    given_up: dict[str, int] = {}
+    for spec in specs:
+        held = [case for case in spec.cases if case.split != "train"]
+        dev = [replace(case, split="dev") for case in spec.cases if case.ref in chosen]
+        if dev:
+            given_up[spec.name] = len(dev)
+        judged.append(replace(spec, cases=(*held, *dev)))
+    return Division(
+        tuple(case for case in train if case.ref not in chosen), tuple(judged), given_up
+    )
 
 
 def guarded(specs: Sequence[Spec]) -> tuple[Spec, ...]:
@@ -74,15 +84,35 @@ def guarded(specs: Sequence[Spec]) -> tuple[Spec, ...]:
     )
 
 
-def _chosen(spec: Spec, cases: Sequence[Case], similarity: float) -> set[str]:
-    """The ids of the cases to give up."""
-    wanted = max(LEAST_DEV, len(cases) // SHARE)
-    if len(cases) < 2 * LEAST_DEV:
-        raise UsageError(_too_few(spec, len(cases)))
-    chosen = _by_tool(_clusters(cases, similarity), len(cases), wanted)
-    if len(chosen) < LEAST_DEV:
-        raise UsageError(_too_few(spec, len(cases), "most of them near-duplicates or one group, "))
-    return {case.id for case in chosen}
+def _given_up(specs: Sequence[Spec], train: Sequence[Case], similarity: float) -> frozenset[str]:
+    """The cases, by `ref`, that the specs without dev cases give up.
+
+    A cluster may have cases of several specs: it goes one way whole, as the first of them decides,
+    and stays where one of them has dev cases of its own.
+    """
+    learning = {case.spec for case in train}
+    giving = [s for s in specs if s.name in learning and not s.in_split("dev")]
+    if not giving:
+        return frozenset()
+    names = {spec.name for spec in giving}
+    free = [c for c in _clusters(train, similarity) if all(case.spec in names for case in c)]
+    chosen: set[str] = set()
+    for spec in giving:
+        mine = [case for case in train if case.spec == spec.name]
+        if len(mine) < 2 * LEAST_DEV:
+            raise UsageError(_too_few(spec, len(mine)))
+        parts = [[case for case in cluster if case.spec == spec.name] for cluster in free]
+        parts = [part for part in parts if part]
+        given = sum(case.ref in chosen for case in mine)
+        wanted = max(LEAST_DEV, len(mine) // SHARE) - given
+        refs = {case.ref for case in _by_tool(parts, len(mine), wanted)}
+        if given + len(refs) < LEAST_DEV:
+            why = "most of them near-duplicates or one group, "
+            raise UsageError(_too_few(spec, len(mine), why))
+        taken = [cluster for cluster in free if refs & {case.ref for case in cluster}]
+        chosen |= {case.ref for cluster in taken for case in cluster}
+        free = [c for c in free if spec.name not in {case.spec for case in c}]
+    return frozenset(chosen)
 
 
 def _too_few(spec: Spec, count: int, why: str = "") -> str:
@@ -105,10 +135,10 @@ def _clusters(cases: Sequence[Case], similarity: float) -> list[list[Case]]:
 
     for one, other in pairs([normalised(said(case)) for case in cases], similarity):
         leader[find(other)] = find(one)
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for place, case in enumerate(cases):
         if case.group is not None:
-            leader[find(place)] = find(first.setdefault(case.group, place))
+            leader[find(place)] = find(first.setdefault((case.spec, case.group), place))
     clusters: dict[int, list[Case]] = defaultdict(list)
     for place, case in enumerate(cases):
         clusters[find(place)].append(case)
@@ -127,7 +157,7 @@ def _by_tool(clusters: list[list[Case]], count: int, wanted: int) -> list[Case]:
     chosen: list[Case] = []
     rest: list[list[Case]] = []
     for _, mine in sorted(strata.items()):
-        quota = wanted * sum(map(len, mine)) // count
+        quota = max(0, wanted) * sum(map(len, mine)) // count
         for cluster in mine:
             if len(cluster) <= quota:
                 quota -= len(cluster)

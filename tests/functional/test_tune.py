@@ -32,6 +32,7 @@ cases:
 """
 WORDS = ("lamp", "chair", "paper", "badge", "phone", "coffee", "window", "garden", "ticket")
 WORDS += ("river", "copper", "anchor")
+OFF = "HF_HUB_DISABLE_TELEMETRY"
 SHORT = ("--max-new-tokens", "10", "--learning-rate", "0.01", "--batch-size", "2")
 
 
@@ -121,14 +122,18 @@ def test_from_a_failing_gate_to_a_passing_one(here: Path, tiny: Path) -> None:
     [
         ('"step":6', ()),
         ('"step":3', ("--checkpoint-minutes", "0", "--lora", "--lora-dropout", "0.3")),
+        ('"step":8', ("--checkpoint-minutes", "0")),
+        ('"kind":"end"', ()),
     ],
+    ids=["within a round", "within a round, the last step saved", "while dev is judged", "after"],
 )
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     here: Path, tiny: Path, kill_at: str, flags: tuple[str, ...]
 ) -> None:
-    """SIGKILL in the middle of a round, then `--resume`: the weights of an unkilled run.
+    """SIGKILL, then `--resume`: the weights and the history of an unkilled run.
 
-    Once the state is that of the round's start, once of the last step, with dropout in between.
+    A round has four steps: the eighth is followed by the second round's judgement, and the end is
+    noted before the state says so.
     """
     args = ("--max-epochs", "3", "--epochs", "3", *flags)
     whole = run(command(tiny, "--out", "whole", *args), here)
@@ -255,20 +260,76 @@ def _gate_of_zero(here: Path) -> None:
     spec.write_text(spec.read_text("utf-8").replace("pass_rate: 0.8", "pass_rate: 0"))
 
 
+LONG = ("--max-epochs", "60", "--patience", "60")
+
+
 @pytest.mark.slow
 def test_a_model_is_uploaded_with_its_card(here: Path, tiny: Path, hub: Hub) -> None:
     """`--push-to-hub`: the model's files as they are, and a card with the before and after."""
-    _gate_of_zero(here)
-    ended = _push(here, tiny, hub, "--push-to-hub", "me/desk")
+    ended = _push(here, tiny, hub, *LONG, "--push-to-hub", "me/desk")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.endswith(f"uploaded: {hub.url}/me/desk\n")
     saved = {file.name: file.read_bytes() for file in (here / "run" / "model").iterdir()}
     card = hub.files.pop("README.md").decode()
     assert hub.files == saved
-    assert "| desk   | test    | 0 of 2 (0–66 %) | 0 of 2 (0–66 %) |" in card
+    assert "| desk   | test    | 0 of 2 (0–66 %) | 2 of 2 (34–100 %) |" in card
+    assert "Tuned from a local checkpoint with callgate" in card
     assert "- `always`: Every question is looked up." in card
     assert str(here) not in card
     assert str(tiny) not in card
+
+
+@pytest.mark.slow
+def test_a_base_that_was_not_trained_is_not_uploaded(here: Path, tiny: Path, hub: Hub) -> None:
+    """Where the gates held already, the model is the base: that is no model to publish."""
+    _gate_of_zero(here)
+    ended = _push(here, tiny, hub, "--push-to-hub", "me/desk")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.endswith(
+        "not uploaded: nothing was trained, so the model is the base as it was\n"
+    )
+    assert hub.asked == []
+
+
+LISTENING = """\
+import socket, sys, threading
+
+asked = []
+
+
+def getaddrinfo(host, *args, **more):
+    asked.append(host)
+    raise OSError("no network")
+
+
+socket.getaddrinfo = getaddrinfo
+socket.socket.connect = lambda _, address: asked.append(address)
+from trainers.__main__ import main
+
+code = main(sys.argv[1:])
+for thread in threading.enumerate():
+    if thread is not threading.current_thread():
+        thread.join(10)
+print(code, asked)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("telemetry", [None, "0"], ids=["as it is", "let on"])
+def test_training_sends_nothing(here: Path, tiny: Path, telemetry: str | None) -> None:
+    """No host is looked up or connected to while a model is trained; TRL would, if it were let."""
+    more = {"HF_HUB_OFFLINE": "0"} | ({} if telemetry is None else {OFF: telemetry})
+    args = command(tiny, "--out", "run", "--epochs", "1")[3:]
+    environ = {k: v for k, v in environment(**more).items() if k not in {"CI", OFF} or k in more}
+    ended = subprocess.run(
+        [sys.executable, "-c", LISTENING, *args], cwd=here, env=environ, capture_output=True,
+        text=True, check=False, timeout=600,
+    )  # fmt: skip
+    last = ended.stdout.splitlines()[-1]
+    if telemetry is None:
+        assert last in ("0 []", "1 []"), ended.stdout + ended.stderr
+    else:
+        assert "huggingface.co" in last, ended.stdout + ended.stderr
 
 
 @pytest.mark.slow
@@ -287,8 +348,7 @@ def test_nothing_is_uploaded_unasked(here: Path, tiny: Path, hub: Hub) -> None:
 @pytest.mark.slow
 def test_a_hub_that_does_not_answer(here: Path, tiny: Path) -> None:
     """The model is there all the same; exit 3, and how to upload it by hand."""
-    _gate_of_zero(here)
-    ended = _push(here, tiny, Hub("http://127.0.0.1:9"), "--push-to-hub", "me/desk")
+    ended = _push(here, tiny, Hub("http://127.0.0.1:9"), *LONG, "--push-to-hub", "me/desk")
     assert ended.returncode == 3
     assert ended.stderr.startswith("not uploaded to me/desk: ")
     assert ended.stderr.endswith(

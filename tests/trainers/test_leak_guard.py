@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -92,11 +93,31 @@ def test_prompts_without_a_word_are_compared_as_they_are(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("  A-b, C! ", "a b c"), ("Straße", "strasse"), (" … ", "…"), ("日本", "日本")],
+    [
+        ("  A-b, C! ", "a b c"),
+        ("Straße", "strasse"),
+        (" … ", "…"),
+        ("日本", "日本"),
+        ("की", "की"),
+        ("Ở đa\u0302u?", "ở đâu"),
+        ("snake_case", "snake_case"),
+    ],
 )
 def test_normalised(text: str, words: str) -> None:
     """Case, punctuation and runs of white space go; letters of every script stay."""
     assert normalised(text) == words
+
+
+def test_letters_composed_in_another_way_are_the_same(desk: Desk) -> None:
+    """The same prompt, its letters composed or decomposed, is a leak; other vowel signs are not."""
+    composed = "Chính sách nghỉ phép ở đâu?"
+    spec = desk(
+        f'{{id: a, prompt: "{composed}", expect: no_call, split: train}}',
+        '{id: b, prompt: "\u0915\u0940", expect: no_call, split: train}',
+        f'{{id: c, prompt: "{unicodedata.normalize("NFD", composed)}", expect: no_call}}',
+        '{id: d, prompt: "\u0915\u093f", expect: no_call}',
+    )
+    assert _leaks(spec) == [("a", "c", "the same words")]
 
 
 def test_pairs_cover_more_texts_than_one_block() -> None:

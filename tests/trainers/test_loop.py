@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from harness.cases import Gate
+from harness.gating import decide
 from harness.run_log import read_log
 from trainers import loop
 from trainers.__main__ import main
+from trainers.seeds import spread
 
 CASES = """\
   - {id: a, prompt: find the lamp, expect: {find: {}}, split: train}
@@ -132,6 +135,21 @@ def test_already_met(tune: Tune, tiny_model: Path, capsys: pytest.CaptureFixture
     assert read_log("run/after.jsonl").end is not None
 
 
+def test_an_adapter_whose_gates_hold_already(tune: Tune, tiny_model: Path) -> None:
+    """The run's model is the base with the adapter merged: it answers as both did."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    get_peft_model(base, LoraConfig(target_modules="all-linear")).save_pretrained("adapter")
+    spec("desk.spec.yaml", gate=0)
+    assert tune("--adapter", "adapter") == 0
+    assert not list(Path("run/model").glob("adapter*"))
+    logs = [read_log(f"run/{when}.jsonl") for when in ("before", "after")]
+    replies = [sorted((v["case"], v["reply"]) for v in log.verdicts) for log in logs]
+    assert replies[0] == replies[1]
+
+
 def test_the_stop_rule_ends_the_training(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
     """As soon as the rate of `--until` holds on dev, no further round is trained."""
     assert tune("--until", "0", "--max-epochs", "9") == 1
@@ -214,6 +232,56 @@ def test_no_test_cases(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_only_skipped_test_cases(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+    """Test cases that are not run prove nothing either."""
+    cases = CASES.replace("expect: {find: {}}}", "expect: {find: {}}, skip: later}")
+    cases = cases.replace("morning, expect: no_call}", "morning, expect: no_call, skip: later}")
+    spec("desk.spec.yaml", cases=cases)
+    assert tune() == 3
+    assert capsys.readouterr().err == (
+        "desk.spec.yaml: no test cases, so nothing could be proved\n"
+    )
+
+
+def test_a_test_prompt_does_not_choose_the_round(
+    tune: Tune, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without dev cases, a train case that is a test prompt is refused before any is given up."""
+    words = ("lamp", "chair", "paper", "badge", "phone", "coffee", "window", "garden", "ticket")
+    words += ("river", "copper", "anchor", "kettle", "magnet", "oyster", "pepper", "quartz")
+    line = "  - {id: %s, prompt: %s, expect: {find: {}}%s}\n"
+    train = "".join(line % (word, word, ", split: train") for word in words)
+    for word in words:
+        spec("desk.spec.yaml", cases=train + line % ("proof", word, ""))
+        assert tune() == 2
+        assert f"{word} (train) and desk.spec.yaml:23 proof (test)" in capsys.readouterr().err
+
+
+def test_dev_prompts_among_the_test_prompts_are_told(
+    tune: Tune, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dev cases of the user's own may be test prompts: they steer, and that is said."""
+    cases = CASES + "  - {id: i, prompt: Nothing to say!, expect: no_call}\n"
+    spec("desk.spec.yaml", cases=cases)
+    tune("--max-epochs", "1")
+    assert (
+        "1 dev prompt is, or nearly, among the test prompts, and will choose the round:\n"
+        "  desk.spec.yaml:11 f (dev) and desk.spec.yaml:14 i (test): the same words\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_guard_that_judges_nothing(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+    """A guarded spec of train cases alone could not get worse, so it guards nothing."""
+    cases = "  - {id: a, prompt: seek it, expect: no_call, split: train}\n"
+    spec("other.spec.yaml", cases=cases, name="other")
+    assert tune("--guard", "other.spec.yaml") == 2
+    assert capsys.readouterr().err == (
+        "--guard other.spec.yaml: it has no dev or test cases, so it could not get worse: leave "
+        "it out, or add cases to judge\n"
+    )
+    assert not Path("run").exists()
+
+
 def test_a_replay_cannot_be_trained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Replies from a file are no model."""
     Path("r.jsonl").write_text('{"case": "desk::a", "reply": "x"}\n', encoding="utf-8")
@@ -251,6 +319,74 @@ def test_resuming_with_another_spec(tune: Tune, capsys: pytest.CaptureFixture[st
         "spec 'desk' is not as it was when the run in run began, so its before and after could "
         "not be compared: restore the file, or begin again in another folder\n"
     )
+
+
+def test_resuming_without_the_guard(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+    """The specs of a run are named again when it goes on, none fewer and none more."""
+    spec("other.spec.yaml", cases=CASES.replace("find ", "seek "), name="other")
+    tune("--guard", "other.spec.yaml")
+    tune(out="alone")
+    capsys.readouterr()
+    assert tune("--resume") == 2
+    assert capsys.readouterr().err == (
+        "--resume: the run in run began with the spec 'other' too, which no --guard names now: "
+        "give the same ones again\n"
+    )
+    assert tune("--resume", "--guard", "other.spec.yaml", out="alone") == 2
+    assert capsys.readouterr().err == (
+        "--resume: the run in alone began without the spec 'other', which a --guard names now: "
+        "give the same ones again, or begin again in another folder\n"
+    )
+
+
+@pytest.mark.parametrize("digests", ["", "digests: 3\n", "digests: {specs: {}}\n"])
+def test_settings_that_no_run_wrote(
+    tune: Tune, digests: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A settings file put into the folder by hand does not say what the run began with."""
+    tune()
+    settings = Path("run/settings.yaml")
+    kept = settings.read_text("utf-8").split("digests:")[0]
+    settings.write_text(kept + digests, encoding="utf-8")
+    capsys.readouterr()
+    assert tune("--resume") == 2
+    assert capsys.readouterr().err == (
+        "run/settings.yaml: has no `digests` of specs, guard and model, so it is not as the run "
+        "wrote it: restore it, or begin again in another folder\n"
+    )
+
+
+def test_a_training_that_had_ended_is_concluded(tune: Tune) -> None:
+    """Killed between the last round's state and its end: the end is noted, the rest is done."""
+    from trainers.run_folder import Progress, RunFolder, write_progress
+
+    tune("--max-epochs", "1", out="whole")
+    tune("--max-epochs", "1")
+    lines = Path("run/history.jsonl").read_text("utf-8").splitlines(keepends=True)
+    folder = RunFolder(Path("run"))
+    (folder.state / "best-1").mkdir(parents=True)
+    for file in folder.model.iterdir():
+        file.rename(folder.state / "best-1" / file.name)
+    folder.model.rmdir()
+    folder.log("after").unlink()
+    ended = "all 1 epochs are trained"
+    write_progress(
+        folder,
+        Progress(
+            rounds=tuple(history("round")),
+            best="best-1",
+            best_round=1,
+            checkpoint="checkpoint-1",
+            history_lines=len(lines) - 1,
+            seconds=1.5,
+            ended=ended,
+        ),
+    )
+    assert tune("--max-epochs", "1", "--resume") == 1
+    assert history("end") == [
+        {"kind": "end", "ended": ended, "best_round": 1, "seconds": 1.5},
+    ]
+    assert weights("run") == weights("whole")
 
 
 def test_resuming_with_another_setting(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,6 +457,35 @@ def test_seeds(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (Path(f"{run}/report.md").read_text("utf-8") for run in ("run", "run/seeds/41"))
     assert "| 41 |" in first
     assert "| 41 |" not in second
+
+
+def test_a_further_seed_that_breaks(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told among the others; the first seed's run decides, and the third is run."""
+    assert tune("--max-epochs", "1") == 1
+    Path("run/seeds").mkdir()
+    Path("run/seeds/41").write_text("no folder", encoding="utf-8")
+    assert tune("--max-epochs", "1", "--resume", "--seeds", "3") == 1
+    told = Path("run/seeds.txt").read_text("utf-8").splitlines()
+    assert told[2:] == [
+        "seed 41: broke: --out run/seeds/41: Not a directory",
+        *told[3:],
+    ]
+    assert [line.split(":")[0] for line in told[:2]] == ["seed 40", "seed 42"]
+    assert told[3].startswith("2 seeds: ")
+    assert "seed 41: broke: --out run/seeds/41: Not a directory\n" in capsys.readouterr().out
+
+
+def test_the_mean_of_the_spread_is_not_rounded_first() -> None:
+    """Of 20 each, 17, 17, 12, 15 and 17 are 78 %: 80 % was not reached."""
+    outcomes = []
+    for seed, passed in enumerate((17, 17, 12, 15, 17)):
+        records = [{"outcome": "pass" if n < passed else "fail", "case": f"{n}"} for n in range(20)]
+        standing = loop.Standing((decide("desk", Gate(0.8), records),))
+        outcomes.append((seed, loop.Outcome(standing, standing, standing, standing, trained=True)))
+    assert spread(outcomes)[-2:] == [
+        "5 seeds: 12 to 17 of 20 passed, 15.6 on average (78 %); 3 of 5 met",
+        "The first seed's run decides, whatever the others came to.",
+    ]
 
 
 def test_tensorboard(tune: Tune) -> None:
@@ -417,15 +582,19 @@ def test_two_specs_at_once(tune: Tune) -> None:
         (("--settings", "nope.yaml"), "--settings: there is no file 'nope.yaml' (callgate "
          "carries datacamp, google-guide, mini)\n"),
         (("--attention", "warp"), "--attention warp: cannot be used: "),
-        (("--optimizer", "warp"), "the settings cannot be used: warp is not a valid Optimizer"),
+        (("--optimizer", "warp"), "--optimizer warp: warp is not a valid OptimizerNames"),
+        (("--seed", "4294967296"), "--seed: expected a whole number from 0 to 4294967295, found"),
+        (("--push-to-hub", "a b/c d"), "--push-to-hub: Repo id must use alphanumeric chars"),
     ],
 )  # fmt: skip
 def test_usage_errors(
     tune: Tune, flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What cannot be used is exit 2, and says what it is."""
+    """What cannot be used is exit 2, and says what it is, before anything is judged."""
     assert tune(*flags) == 2
-    assert capsys.readouterr().err.startswith(message)
+    told = capsys.readouterr()
+    assert told.err.startswith(message)
+    assert flags[0] == "--attention" or "judging before" not in told.out
 
 
 def test_a_quantized_base(tune: Tune, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from trainers.run_folder import (
     Progress,
     RunFolder,
     append_lines,
+    held,
     keep_lines,
     make_folder,
     new_folder,
@@ -26,7 +29,8 @@ from trainers.run_folder import (
 def folder(tmp_path: Path) -> RunFolder:
     """A run's folder, made."""
     made = new_folder(tmp_path / "run")
-    make_folder(made)
+    make_folder(made, "settings: {}\n")
+    made.state.mkdir()
     return made
 
 
@@ -72,8 +76,61 @@ def test_a_folder_that_is_taken(tmp_path: Path) -> None:
         f"--out {tmp_path}: is not empty: go on with the run in it with --resume, or name another "
         "folder"
     )
-    with pytest.raises(UsageError, match="Not a directory"):
-        new_folder(tmp_path / "x")
+    for path in (tmp_path / "x", tmp_path / "x" / "deeper" / "run"):
+        with pytest.raises(UsageError, match=f"--out {path}: Not a directory"):
+            new_folder(path)
+
+
+def test_a_folder_that_was_hardly_begun_is_free(tmp_path: Path) -> None:
+    """A kill, or a full disk, before the settings were written leaves nothing to go on with."""
+    folder = RunFolder(tmp_path / "run")
+    with held(folder, begun=False):
+        pass
+    (folder.root / ".settings.yaml.part").touch()
+    assert new_folder(folder.root) == folder
+    folder.settings.touch()
+    with pytest.raises(UsageError, match="is not empty"):
+        new_folder(folder.root)
+
+
+def test_a_folder_that_cannot_be_begun(tmp_path: Path) -> None:
+    """Where the settings cannot be written nothing is kept, and nothing of the kind is said."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".settings.yaml.part").mkdir()
+    with pytest.raises(DiskError) as refused:
+        make_folder(RunFolder(tmp_path / "run"), "settings: {}\n")
+    assert str(refused.value) == f"--out {tmp_path / 'run'}: Is a directory: nothing was begun"
+
+
+def test_one_process_works_on_a_run(folder: RunFolder) -> None:
+    """Another process is refused while one is at it, and let in when that one is killed."""
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from trainers.run_folder import RunFolder, held\n"
+        "with held(RunFolder(Path(sys.argv[1])), begun=True):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    args = [sys.executable, "-c", code, str(folder.root)]
+    with subprocess.Popen(args, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError) as refused, held(folder, begun=True):
+            pass
+        other.kill()
+    assert str(refused.value) == (
+        f"--out {folder.root}: another callgate-tune is at work in this folder: wait for it, or "
+        "name another one"
+    )
+    with held(folder, begun=True):
+        pass
+
+
+def test_a_run_that_was_begun_meanwhile_is_anothers(folder: RunFolder) -> None:
+    """A run whose folder was empty when it was looked at, and is not when it is taken."""
+    with pytest.raises(UsageError, match="another callgate-tune"), held(folder, begun=False):
+        pass
 
 
 def test_lines_after_the_checkpoint_are_redone(folder: RunFolder) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -148,35 +147,3 @@ def test_an_optimizer_that_there_is_not(
     job = _job(_model(tiny_checkpoint, encoder), encoder, rows, tuning, tmp_path)
     with pytest.raises(UsageError, match="the settings cannot be used: adamw_tortch is not a"):
         sft.configuration(job)
-
-
-def test_training_sends_nothing(
-    rows: tuple[Example, ...],
-    tiny_checkpoint: Checkpoint,
-    encoder: Encoder,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """No connection is tried while a trainer is made and trains: TRL's telemetry stays off."""
-    import socket
-
-    from trainers import sft
-
-    tried = []
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(socket.socket, "connect", lambda _self, to: tried.append(to))
-
-    class Watcher:
-        def step(self, *_: object) -> str:
-            return "enough"
-
-        def round(self, *_: object) -> None:
-            return None
-
-        def saved(self, *_: object) -> None:
-            return None
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sft.train(_job(_model(tiny_checkpoint, encoder), encoder, rows, SGD, tmp_path), Watcher())
-    assert tried == []

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from harness.errors import UsageError
 
+MOST_SEED: Final = 2**32 - 1
+"""What NumPy's generators take."""
+
 
 def _at_least(least: float, *, whole: bool = False, above: bool = False) -> Callable[[str], Any]:
     def parse(text: str) -> float:
@@ -21,6 +24,13 @@ def _at_least(least: float, *, whole: bool = False, above: bool = False) -> Call
         return number
 
     return parse
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST_SEED:
+        raise ValueError
+    return number
 
 
 def _up_to(most: float) -> Callable[[str], float]:
@@ -53,7 +63,7 @@ def _switch(text: str) -> bool:
 
 
 _WHOLE = (_at_least(1, whole=True), "a whole number from 1")
-_COUNT = (_at_least(0, whole=True), "a whole number from 0")
+_SEED = (_seed, f"a whole number from 0 to {MOST_SEED}")
 _NUMBER = (_at_least(0), "a number from 0")
 _ABOVE_0 = (_at_least(0, above=True), "a number above 0")
 _RATE = (_up_to(1), "a rate from 0 to 1")
@@ -80,7 +90,9 @@ class Tuning:
     patience: int = _setting(
         4, _WHOLE, "end after so many rounds in a row that improve nothing on dev", "N"
     )
-    seed: int = _setting(40, _COUNT, "of the order of the rows and of the adapter", "N")
+    seed: int = _setting(
+        40, _SEED, "of the order of the rows and of the adapter", "N"
+    )  # fmt: skip
     seeds: int = _setting(1, _WHOLE, "repeat the whole with so many seeds, SEED and upwards", "K")
     loss: str = _setting(
         "target", (_choice("target", "all"), "target or all"),
