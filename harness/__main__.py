@@ -23,7 +23,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness import commands, import_command, model_commands
+    from harness.command_line import commands, import_command, model_commands
 
     parser = argparse.ArgumentParser(
         prog="callgate", description="Gates on FunctionGemma's calls, from policies in YAML."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.cases import Call, ExpectedCall, Json, Tool
 from harness.json_values import equal
 from harness.matchers import shown
-from harness.schemas import tool_schema
+from harness.values.schemas import tool_schema
 
 
 def argument_problems(expected: ExpectedCall, call: Call, tool: Tool) -> list[str]:

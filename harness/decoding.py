@@ -113,9 +113,10 @@ def decode(
     """Each job's index with its reply, as they finish.
 
     Equal, token for token, to greedy `model.generate` on each prompt alone in float32; in bfloat16
-    up to ties within rounding (`harness.exactness`). `model` is a transformers model whose layers
-    are `harness.slots.supported`, in evaluation mode. `batch_size` rows are decoded together, by
-    default as many as a quarter of the free memory holds; where memory runs out, half as many.
+    up to ties within rounding (`harness.command_line.exactness`). `model` is a transformers model
+    whose layers are `harness.slots.supported`, in evaluation mode. `batch_size` rows are decoded
+    together, by default as many as a quarter of the free memory holds; where memory runs out, half
+    as many.
 
     Raises:
         ValueError: an empty prompt, or `max_new_tokens` below 1.

@@ -24,8 +24,8 @@ from harness.functiongemma import (
     wrap_args_json,
     write_call,
 )
-from harness.safe_regex import RegexTimeout
-from harness.schemas import UnusableSchema, tool_schema
+from harness.values.safe_regex import RegexTimeout
+from harness.values.schemas import UnusableSchema, tool_schema
 from harness.wording import cut
 
 _MOST: Final = 1000

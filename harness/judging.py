@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness import bfcl_rules
 from harness.arguments import argument_problems
 from harness.assignment import cheapest
+from harness.bfcl import rules as bfcl_rules
 from harness.call_grammar import END
 from harness.cases import (
     AnyCall,
@@ -37,8 +37,8 @@ from harness.json_values import NORMAL_FORM, escaped, look_alike
 from harness.matchers import RegexTimeout, shown
 from harness.retrieval.following import answer_request, found_by, not_found, wrong_answer
 from harness.retrieval.found import Found
-from harness.schemas import MOST, UnusableSchema, tool_schema
 from harness.statistics import character_error_rate
+from harness.values.schemas import MOST, UnusableSchema, tool_schema
 from harness.wording import call_text, calls_text, cut, opening
 
 _ORDER = {miss: place for place, miss in enumerate(Miss)}

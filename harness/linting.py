@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.case_reading import WrittenCase
 from harness.cases import (
     NO_MARKERS,
     AnyCall,
@@ -19,19 +18,20 @@ from harness.cases import (
     Spec,
     Tool,
 )
-from harness.conversation_losses import conversation_losses
 from harness.errors import Problem
-from harness.expansion import named_variables, unused_variables
 from harness.gold import ANY_CALL, expected_tools, gold_calls
-from harness.gold_warnings import all_calls, gold_warnings
 from harness.json_values import folded, shown
-from harness.schema_faults import unknown_keywords
 from harness.sources.row_warnings import broken_golds, dropped_rows, lost_text, one_a_kind
-from harness.spec_nodes import COMMA, Notes, Path, dotted, left_by_comma
+from harness.spec_files.case_reading import WrittenCase
+from harness.spec_files.expansion import named_variables, unused_variables
+from harness.spec_files.nodes import COMMA, Notes, Path, dotted, left_by_comma
+from harness.spec_files.tool_lists import Toolbox
+from harness.spec_warnings.conversation_losses import conversation_losses
+from harness.spec_warnings.gold_warnings import all_calls, gold_warnings
+from harness.spec_warnings.template_losses import developer_losses, prompt_losses, template_losses
+from harness.spec_warnings.turn_places import developer_path, turn_path
 from harness.statistics import least_cases
-from harness.template_losses import developer_losses, prompt_losses, template_losses
-from harness.tool_lists import Toolbox
-from harness.turn_places import developer_path, turn_path
+from harness.values.schema_faults import unknown_keywords
 from harness.wording import count
 
 

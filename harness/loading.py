@@ -1,9 +1,9 @@
 """Spec files → Specs, or all their problems at once, each with its line.
 
-What a file may hold is in `harness.spec_keys`; tools are read by `harness.tool_lists`, cases
-written out by `harness.expansion`, expectations read by `harness.expectations`, data sets by
-`harness.sources`, and warnings come from `harness.linting`. Data only: nothing in a spec file is
-ever run.
+The door of `harness.spec_files`: what a file may hold is in its `keys`; tools are read by
+`tool_lists`, cases written out by `expansion`, expectations read by `expectations`. Data sets are
+read by `harness.sources`, and warnings come from `harness.linting`. Data only: nothing in a spec
+file is ever run.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from harness.case_reading import FileSetting, WrittenCase, developer_turn, read_case
 from harness.cases import DEVELOPER, SPLITS, Gate, Json, Location, Spec
 from harness.errors import Problem, SpecError, UsageError
 from harness.json_values import shown as value_text
 from harness.linting import lint
-from harness.named_files import NamedFiles
 from harness.sources.opening import format_defaults, read_source
 from harness.sources.reading import read_rows
-from harness.spec_keys import (
+from harness.spec_files.case_reading import FileSetting, WrittenCase, developer_turn, read_case
+from harness.spec_files.keys import (
     AN_IDENTIFIER,
     FILE_KEYS,
     GATE_KEYS,
@@ -34,9 +33,10 @@ from harness.spec_keys import (
     SENTENCE,
     SPLIT_KEYS,
 )
-from harness.spec_nodes import Notes, as_share, entries, fields, fits
-from harness.strict_yaml import FileRefused, read_bytes, read_yaml_bytes
-from harness.tool_lists import Toolbox, read_tools, refuse_args
+from harness.spec_files.named_files import NamedFiles
+from harness.spec_files.nodes import Notes, as_share, entries, fields, fits
+from harness.spec_files.strict_yaml import FileRefused, read_bytes, read_yaml_bytes
+from harness.spec_files.tool_lists import Toolbox, read_tools, refuse_args
 from harness.wording import cut, shown_path
 
 SUFFIX: Final = ".spec.yaml"

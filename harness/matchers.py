@@ -14,7 +14,8 @@ from typing import Final
 from harness.cases import NO_GOLD, Json
 from harness.errors import nearest
 from harness.json_values import equal, folded, is_finite, is_number, shown
-from harness.matcher_kinds import (
+from harness.spec_files.slips import list_slip, operator_slip
+from harness.values.matcher_kinds import (
     AnyOf,
     Anything,
     AtLeast,
@@ -35,10 +36,9 @@ from harness.matcher_kinds import (
     Valid,
     gold_members,
 )
-from harness.operators import OPERATORS, Operator
-from harness.safe_regex import PatternError, RegexTimeout, compile_pattern
-from harness.schemas import UnusableSchema, value_schema, value_schema_errors
-from harness.slips import list_slip, operator_slip
+from harness.values.operators import OPERATORS, Operator
+from harness.values.safe_regex import PatternError, RegexTimeout, compile_pattern
+from harness.values.schemas import UnusableSchema, value_schema, value_schema_errors
 
 __all__ = [
     "OPERATORS",

@@ -20,7 +20,7 @@ from harness.options import OPTIONS, flag
 
 if TYPE_CHECKING:
     from harness.cases import Case, Spec
-    from harness.gate_session import GateSession
+    from harness.gate_tests.gate_session import GateSession
     from harness.gating import Decision
 
 SUFFIX: Final = ".spec.yaml"
@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _gates(config: pytest.Config) -> GateSession:
     """The run's state; made when the first spec is collected."""
     if _session_key not in config.stash:
-        from harness.gate_session import GateSession
+        from harness.gate_tests.gate_session import GateSession
         from harness.options import Settings, resolve, start_of
 
         here = [*([config.inipath.parent] if config.inipath else []), config.rootpath]
@@ -177,7 +177,7 @@ class CaseItem(_Item):
 
     def setup(self) -> None:
         """Get the verdict; a skip and an error end here."""
-        from harness.properties import case_properties, verdict_properties
+        from harness.gate_tests.properties import case_properties, verdict_properties
 
         self.user_properties += case_properties(self.case)
         try:
@@ -215,7 +215,7 @@ class GateItem(_Item):
 
     def setup(self) -> None:
         """Decide, or say why there is nothing to decide."""
-        from harness.properties import decision_properties, gate_properties
+        from harness.gate_tests.properties import decision_properties, gate_properties
         from harness.summary import row_of
 
         selection = self.gates.selection(self.spec)
@@ -296,7 +296,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if any(isinstance(item, _Item) for item in session.items):
         _start(config)
-        from harness.terminal import Screen
+        from harness.gate_tests.terminal import Screen
 
         _gates(config).ask(Screen(config))
 
@@ -386,7 +386,7 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Close the log; let `--lf` rerun the misses of red gates; never be green on nothing."""
-        from harness.reruns import remember
+        from harness.gate_tests.reruns import remember
 
         self.gates.finish()
         remember(self.config, self.gates.misses_of_red_gates())

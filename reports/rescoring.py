@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.cases import Case, Finish, Reply, Spec
-from harness.commands import spec_files
+from harness.command_line.commands import spec_files
 from harness.errors import UsageError
 from harness.gating import decide
 from harness.judging import follow_up

@@ -7,14 +7,14 @@ from typing import Final
 
 from harness.cases import Calls, Expectation, Json, Matcher, OneOf, Then, Tool
 from harness.errors import nearest
-from harness.expectations import Setting, read_says
 from harness.json_values import shown
 from harness.retrieval.found import RESULTS, Finds
 from harness.retrieval.keys import FINDS_KEYS, FOUND_PAGES, THEN_KEYS
-from harness.safe_regex import RegexTimeout
-from harness.schemas import UnusableSchema
-from harness.spec_keys import CASE_KEYS
-from harness.spec_nodes import Report, fields, fits, under
+from harness.spec_files.expectations import Setting, read_says
+from harness.spec_files.keys import CASE_KEYS
+from harness.spec_files.nodes import Report, fields, fits, under
+from harness.values.safe_regex import RegexTimeout
+from harness.values.schemas import UnusableSchema
 from harness.wording import count
 
 _EXAMPLE: Final = f"for example `{CASE_KEYS['finds'].example}`"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.cases import Call, Case, Json, Reply, Request, Then
 from harness.functiongemma import parse_reply, wrap_args_json
 from harness.retrieval.found import MOST_PAGES, Finds, Found
-from harness.schemas import tool_schema
+from harness.values.schemas import tool_schema
 from harness.wording import calls_text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from harness.retrieval.found import MOST_PAGES, RESULTS
-from harness.spec_keys import FILLED, FILLED_TEXT, Key, Table
+from harness.spec_files.keys import FILLED, FILLED_TEXT, Key, Table
 
 _PAGE_COUNT: Final = {"type": "integer", "minimum": 1, "maximum": MOST_PAGES}
 _SOME_PAGES: Final = f"a whole number from 1 to {MOST_PAGES}"

@@ -13,7 +13,7 @@ from harness.retrieval.found import RESULTS
 from harness.retrieval.index import problem
 from harness.retrieval.keys import RUN_KEYS
 from harness.retrieval.search import Search
-from harness.spec_nodes import Report, fields, under
+from harness.spec_files.nodes import Report, fields, under
 
 ReadPages = Callable[[str, Report], Folder | None]
 """Reads the folder of that name; None where it cannot be, which is then reported."""

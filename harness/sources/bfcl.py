@@ -25,7 +25,7 @@ from harness.sources.bfcl_rows import (
 )
 from harness.sources.informal_types import Schema, clean_schema
 from harness.sources.rows import Format, Node, Raw, Unusable, converting, row_id, unread
-from harness.spec_keys import RESERVED
+from harness.spec_files.keys import RESERVED
 
 NO_ROW: Final = "no mapping"
 OTHER: Final = "a category of other rules"

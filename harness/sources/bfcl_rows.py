@@ -14,7 +14,7 @@ from typing import Final
 
 from harness.cases import Location
 from harness.sources.rows import Drop, Raw, Rows, open_json_lines
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 ANSWERS: Final = "possible_answer"
 ANSWER: Final = "ground_truth"

@@ -17,9 +17,9 @@ from harness.cases import Json, Tool
 from harness.errors import SpecError
 from harness.sources.row_files import open_csv
 from harness.sources.rows import Drop, Format, Node, Raw, Rows, literal
-from harness.spec_keys import RESERVED
-from harness.strict_yaml import FileRefused, read_yaml
-from harness.yaml_scalars import plain_value
+from harness.spec_files.keys import RESERVED
+from harness.spec_files.strict_yaml import FileRefused, read_yaml
+from harness.spec_files.yaml_scalars import plain_value
 
 _TEXTS: Final = ("id", "clause", "split", "group", "skip", "developer", "compare")
 _KNOWN: Final = ("prompt", "expect", "tool", "reply", "tags", "critical", *_TEXTS)

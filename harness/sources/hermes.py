@@ -28,8 +28,8 @@ from harness.sources.rows import (
     row_id,
     unread,
 )
-from harness.spec_keys import IDENTIFIER_SCHEMA
-from harness.spec_nodes import fits
+from harness.spec_files.keys import IDENTIFIER_SCHEMA
+from harness.spec_files.nodes import fits
 
 NO_ROW: Final = "no mapping"
 NO_GOLD: Final = "no gold call"

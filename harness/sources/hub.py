@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.cases import Json
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 """The ends of the names of data files that callgate reads."""

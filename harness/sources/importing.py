@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.case_reading import WrittenCase
 from harness.cases import SPLITS, Case, Json, RowsRead, Spec
 from harness.errors import CallgateError, SpecError, UsageError
 from harness.footnotes import rows_text
@@ -24,8 +23,9 @@ from harness.sources.reading import row_node
 from harness.sources.row_warnings import lost_text
 from harness.sources.rows import Drop, Node
 from harness.sources.yaml_writing import yaml_text
-from harness.spec_nodes import Notes
-from harness.strict_yaml import MAX_BYTES, read_yaml, read_yaml_file
+from harness.spec_files.case_reading import WrittenCase
+from harness.spec_files.nodes import Notes
+from harness.spec_files.strict_yaml import MAX_BYTES, read_yaml, read_yaml_file
 from harness.wording import count, shown_path
 from harness.writing import write_whole
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from harness.cases import Json
 from harness.json_values import is_finite, is_number
-from harness.safe_regex import PatternError, compile_pattern
-from harness.schema_faults import ALIASES, TYPES
+from harness.values.safe_regex import PatternError, compile_pattern
+from harness.values.schema_faults import ALIASES, TYPES
 
 Schema = dict[str, Json]
 

@@ -14,9 +14,9 @@ from harness.json_values import shown as value_text
 from harness.sources import FORMATS, format_called
 from harness.sources.rows import Drop, Format, Raw, Rows
 from harness.sources.selection import Chosen, Selection, choose
-from harness.spec_keys import ROW_COUNT, SOURCE_KEYS
-from harness.spec_nodes import Notes, Report, entries, fields, under
-from harness.strict_yaml import FileRefused
+from harness.spec_files.keys import ROW_COUNT, SOURCE_KEYS
+from harness.spec_files.nodes import Notes, Report, entries, fields, under
+from harness.spec_files.strict_yaml import FileRefused
 from harness.wording import shown_path
 
 

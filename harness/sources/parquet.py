@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.cases import Location
 from harness.sources.row_files import MAX_TABLE, huge_row, read_start
 from harness.sources.rows import MAX_ROW, Drop, NotJson, Raw, parse_json
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 from harness.wording import shown_path
 
 _AT_ONCE: Final = 64

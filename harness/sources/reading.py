@@ -1,7 +1,8 @@
 """A spec's `source:` → its cases, and every row that became none, counted by reason.
 
 Rows pass through the same code as written cases: a format makes a node of each, and
-`harness.case_reading` reads it. What that refuses is a dropped row, never a problem of the spec.
+`harness.spec_files.case_reading` reads it. What that refuses is a dropped row, never a problem of
+the spec.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from harness.case_reading import FileSetting, WrittenCase, read_case
 from harness.cases import DroppedRows, Json, Location, RowsRead, Split
 from harness.gold import broken_gold
 from harness.sources.opening import Source
 from harness.sources.rows import Drop, Format, Node, Raw, content_id
-from harness.spec_keys import LONGEST_ID
-from harness.spec_nodes import Notes, Report
-from harness.spec_nodes import Path as KeyPath
-from harness.strict_yaml import Document
-from harness.tool_lists import Toolbox
+from harness.spec_files.case_reading import FileSetting, WrittenCase, read_case
+from harness.spec_files.keys import LONGEST_ID
+from harness.spec_files.nodes import Notes, Report
+from harness.spec_files.nodes import Path as KeyPath
+from harness.spec_files.strict_yaml import Document
+from harness.spec_files.tool_lists import Toolbox
 
 NOT_SOUND: Final = "not a sound case"
 BREAKS: Final = "a call that breaks its tool's schema, which no written case may"

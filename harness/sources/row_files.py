@@ -28,7 +28,7 @@ from harness.sources.raw_rows import (
     parse_json,
     why,
 )
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 from harness.wording import shown_path
 
 MAX_TABLE: Final = 256 * 2**20

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 from harness.cases import Call, Json, Tool
-from harness.expansion import slug
 from harness.sources.raw_rows import MAX_DEPTH as MAX_DEPTH
 from harness.sources.raw_rows import MAX_ROW as MAX_ROW
 from harness.sources.raw_rows import Drop as Drop
@@ -27,7 +26,8 @@ from harness.sources.raw_rows import parse_json as parse_json
 from harness.sources.row_files import open_csv as open_csv
 from harness.sources.row_files import open_json_lines as open_json_lines
 from harness.sources.row_files import open_rows as open_rows
-from harness.spec_keys import LONGEST_ID, RESERVED
+from harness.spec_files.expansion import slug
+from harness.spec_files.keys import LONGEST_ID, RESERVED
 from harness.wording import cut
 
 _KEY: Final = 60

@@ -14,7 +14,7 @@ from typing import Final
 from harness.cases import SPLITS, Json, Split
 from harness.json_values import equal, shown
 from harness.sources.rows import Drop, Rows
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 _NAMED: Final = 6
 """Values of a field that a hint names."""

@@ -1,7 +1,8 @@
-"""Plain data → YAML that people like to read, and that `harness.strict_yaml` reads the same.
+"""Plain data → YAML that people like to read, and that callgate's own reader reads the same.
 
-What fits on a line stands on it in flow style; the rest is written in blocks. A text is quoted
-where any reader of YAML, 1.1 or 1.2, might take it for something else.
+That is `harness.spec_files.strict_yaml`. What fits on a line stands on it in flow style; the rest
+is written in blocks. A text is quoted where any reader of YAML, 1.1 or 1.2, might take it for
+something else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from harness.cases import Json
-from harness.yaml_scalars import plain_value
+from harness.spec_files.yaml_scalars import plain_value
 
 WIDTH: Final = 100
 """Columns that a line of flow style may fill."""

@@ -232,7 +232,8 @@ SLOW = """
 import sys
 sys.path[:0] = [{tests!r}]
 import miniatures
-from harness import __main__, commands
+from harness import __main__
+from harness.command_line import commands
 backend = miniatures.slow(0.05, miniatures.says("Hello."))
 commands.backend_for = lambda settings: backend
 sys.exit(__main__.main(["run", "--model", "mini", "--run-log", "log.jsonl"]))

@@ -33,7 +33,7 @@ import pytest
 
 from harness.cases import Miss
 from harness.loading import load_spec
-from harness.strict_yaml import read_yaml_file
+from harness.spec_files.strict_yaml import read_yaml_file
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

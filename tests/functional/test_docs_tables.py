@@ -15,10 +15,9 @@ from typing import Any
 import yaml
 
 from harness.cases import Gate
-from harness.operators import OPERATORS
 from harness.options import OPTIONS, flag
 from harness.retrieval.keys import FINDS_KEYS, RUN_KEYS, THEN_KEYS
-from harness.spec_keys import (
+from harness.spec_files.keys import (
     CASE_KEYS,
     EXPECT_KEYS,
     FILE_KEYS,
@@ -30,6 +29,7 @@ from harness.spec_keys import (
     Table,
 )
 from harness.statistics import needed, wilson
+from harness.values.operators import OPERATORS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

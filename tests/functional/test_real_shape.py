@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.checkpoints import MINI
-from harness.doctor import ROWS
+from harness.command_line.doctor import ROWS
 
 torch = pytest.importorskip("torch")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from harness.command_line.exactness import Exactness, compare_exact, generate_alone
 from harness.decoding import TRIAL, Decoded, Job, decode
-from harness.exactness import Exactness, compare_exact, generate_alone
 from harness.prefixes import WORTH, prefix_groups
 from harness.slots import CHUNK, empty_slots, read, supported
 

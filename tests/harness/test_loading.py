@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from harness.cases import DEVELOPER, Gate, Location, Spec
 from harness.errors import SpecError, UsageError
-from harness.expansion import hex_digits
 from harness.loading import LoadedSpec, find_spec_files, load_spec, load_specs
-from harness.strict_yaml import read_yaml_file
+from harness.spec_files.expansion import hex_digits
+from harness.spec_files.strict_yaml import read_yaml_file
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 BROKEN = sorted((SAMPLES / "broken").glob("*.spec.yaml"))

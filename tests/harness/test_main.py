@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import commands
 from harness.__main__ import main
+from harness.command_line import commands
 
 
 @pytest.mark.parametrize("debug", [False, True])

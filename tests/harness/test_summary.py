@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.cases import Gate, Miss
 from harness.gating import decide
 from harness.metrics import Metrics
-from harness.strict_yaml import read_yaml
+from harness.spec_files.strict_yaml import read_yaml
 from harness.summary import case_text, interval_text, miss_line, percent, row_of, summary_lines
 from harness.wording import expectation_text, opening
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from harness.errors import SpecError, UsageError, nearest
 from harness.options import Settings
-from harness.strict_yaml import read_yaml_file
+from harness.spec_files.strict_yaml import read_yaml_file
 from harness.wording import shown_path
 from trainers.settings import SETTINGS, Layer, Tuning
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.backends.replay import Replay
-from harness.bfcl_rules import answers_from_bfcl, compile_answers
+from harness.bfcl.rules import answers_from_bfcl, compile_answers
 from harness.cases import DEVELOPER, Call, Location, Outcome, Spec
 from harness.errors import SpecError
 from harness.functiongemma import CALL_STOP, TEXT_STOP, render_prompt, write_calls

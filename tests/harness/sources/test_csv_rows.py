@@ -18,7 +18,7 @@ from harness.judging import judge
 from harness.loading import load_spec, load_specs
 from harness.sources.csv_rows import FORMAT
 from harness.sources.rows import Drop, Node, Raw
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 BOOK = {
     "name": "book",

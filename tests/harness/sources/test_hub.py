@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.sources.hub import hub_files, split_files
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 SHA = "d" * 40
 ID = "someone/asks"

@@ -16,7 +16,7 @@ from harness.loading import load_spec, load_specs
 from harness.sources import importing
 from harness.sources.importing import Imported, Order, import_rows
 from harness.sources.yaml_writing import yaml_text
-from harness.strict_yaml import read_yaml
+from harness.spec_files.strict_yaml import read_yaml
 
 DATA = Path(__file__).parents[2] / "data"
 FIND = {"name": "find", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.schemas import schema_errors, value_schema_errors
 from harness.sources.informal_types import clean_schema, schema_of_type
+from harness.values.schemas import schema_errors, value_schema_errors
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 FLAG, OBJECT, LIST = {"type": "boolean"}, {"type": "object"}, {"type": "array"}

@@ -22,7 +22,7 @@ from harness.sources.parquet import open_parquet
 from harness.sources.row_warnings import lost_text
 from harness.sources.rows import Drop, Raw
 from harness.sources.selection import permutation
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 SpecOf = Callable[..., Spec]
 TOOL = {"name": "find", "parameters": {"query": {"type": "string"}}}

@@ -24,7 +24,7 @@ from harness.sources.rows import (
     parse_json,
     row_id,
 )
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 FOLLOWS = "broken JSON: something follows the array; it is lost"
 

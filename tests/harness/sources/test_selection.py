@@ -14,7 +14,7 @@ from harness.cases import Location
 from harness.sources.raw_rows import Drop
 from harness.sources.row_files import HeldRows
 from harness.sources.selection import Selection, choose, permutation
-from harness.strict_yaml import FileRefused
+from harness.spec_files.strict_yaml import FileRefused
 
 
 def held(values: Sequence[Any]) -> HeldRows:

@@ -1,0 +1,1 @@
+"""BFCL's checker, defects included: its rules for calls, and for the values in them."""

@@ -1,0 +1,1 @@
+"""What the commands of `callgate` do, and what `callgate doctor` examines of a model."""

@@ -1,0 +1,1 @@
+"""From a spec file to its cases: YAML, keys, tools, conversations and expectations."""

@@ -1,0 +1,1 @@
+"""What may be said about a value: operators, JSON Schema, phrases, patterns that cannot hang."""
