@@ -39,7 +39,12 @@ def test_later_layers_win_and_origins_say_so() -> None:
         ("flags", "warmup", "inf", "--warmup: expected a number from 0, found 'inf'"),
         ("flags", "loss", "half", "--loss: expected target or all, found 'half'"),
         ("x.yaml", "lora", "yes", "x.yaml: lora: expected true or false, found 'yes'"),
-        ("x.yaml", "seed", [1], "x.yaml: seed: expected a whole number from 0 to 4294967295, found [1]"),
+        (
+            "x.yaml",
+            "seed",
+            [1],
+            "x.yaml: seed: expected a whole number from 0 to 4294967295, found [1]",
+        ),
         (
             "x.yaml",
             "batch_size",
