@@ -25,7 +25,7 @@ from harness.placement import Placement, place
 from harness.progress import is_watched
 from harness.reply_cache import ReplyCache
 
-DECODER: Final = "exact-1"
+DECODER: Final = "exact-2"
 """Names how replies are decoded; changed whenever that could change a reply."""
 
 CACHE_FILE: Final = "replies.sqlite"

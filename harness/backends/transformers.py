@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from harness.backends.adapters import cast, merged
 from harness.cases import Finish, Reply, Request
 from harness.checkpoints import MISSING_LIBRARIES, Checkpoint
 from harness.decoding import Decoded, Job, decode
@@ -125,9 +126,10 @@ def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -
             f"{len(info['missing_keys'])} of its weights ({some}, …)"
         )
     if checkpoint.adapter:
-        model = _merged(model, checkpoint)
+        model = merged(model, checkpoint.adapter)
+        cast(model, placement.torch_dtype())
     try:
-        model = model.to(device=placement.device, dtype=placement.torch_dtype())
+        model = model.to(placement.device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts that it has it
         raise BackendError(
             f"model {checkpoint.name} cannot be put on {placement.device}: {_first_line(error)}"
@@ -147,26 +149,6 @@ def _library() -> Any:
     library.utils.logging.set_verbosity_error()
     library.utils.logging.disable_progress_bar()
     return library
-
-
-def _merged(model: Any, checkpoint: Checkpoint) -> Any:
-    """The model with its adapter folded in, in float32: bfloat16 would round the sum away."""
-    folder = str(checkpoint.adapter)
-    try:
-        from peft import PeftModel
-    except ImportError:
-        raise BackendError(MISSING_LIBRARIES) from None
-    try:
-        with warnings.catch_warnings(record=True, action="always") as said:
-            adapted = PeftModel.from_pretrained(model, folder, torch_device="cpu")
-        # PEFT only warns of an adapter whose weights are not there, and answers without them.
-        lacking = [str(w.message) for w in said if "missing adapter keys" in str(w.message)]
-        if lacking:
-            raise ValueError(lacking[0][:200])
-        return adapted.merge_and_unload()
-    except Exception as error:
-        # Not narrower: what cannot be merged fails in as many ways as there are kinds of adapters.
-        raise BackendError(f"adapter {folder} does not fit: {_first_line(error)}") from None
 
 
 def decode_greedily(model: Any, encoder: Encoder) -> Any:

@@ -425,6 +425,35 @@ def test_bfloat16_is_bfloat16(tiny_model: Path, ask: Ask) -> None:
     assert one.answers([ask("Hello")])[0].error is None
 
 
+BFLOAT16 = Placement("cpu", "bfloat16", "")
+
+
+def logits(model: Any) -> Any:
+    """What a model says to 200 tokens, further than its sliding window reaches."""
+    with torch.inference_mode():
+        return model(torch.arange(100, 300)[None]).logits
+
+
+def test_bfloat16_is_what_transformers_makes_of_it(tiny_model: Path) -> None:
+    """Buffers are no weights: the rotary frequencies stay in float32, and the logits are equal."""
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tiny_model, dtype="bfloat16").eval()
+    ours = load(tiny_model, placement=BFLOAT16).model
+    kept, found = dict(plain.named_buffers()), dict(ours.named_buffers())
+    assert {name: one.dtype for name, one in found.items()} == {n: b.dtype for n, b in kept.items()}
+    assert any(one.dtype == torch.float32 for one in found.values())
+    assert torch.equal(logits(ours), logits(plain))
+
+
+def test_a_merged_model_in_bfloat16_is_what_transformers_makes_of_it(
+    tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    """An adapter is merged in float32 and the sum is rounded: the weights, and nothing else."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "merged"))
+    load(tiny_model, adapter).model.save_pretrained(folder)
+    ours, saved = load(tiny_model, adapter, BFLOAT16), load(folder, placement=BFLOAT16)
+    assert torch.equal(logits(ours.model), logits(saved.model))
+
+
 def test_a_checkpoint_kept_in_bfloat16_runs_in_float32(tiny: Path, ask: Ask) -> None:
     """The precision of the file does not decide: on a CPU it is float32."""
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype="bfloat16")
@@ -448,6 +477,8 @@ def save_adapter(model_folder: Path, folder: Path, **settings: Any) -> Path:
         for name, weight in adapted.named_parameters():
             if "lora_" in name:
                 weight.normal_(0, 0.05)
+            elif weight.requires_grad:  # saved whole, or tokens' own
+                weight.add_(torch.randn_like(weight) * 0.05)
     adapted.save_pretrained(folder)
     return folder
 
@@ -480,6 +511,37 @@ def test_an_adapter_is_merged_in_float32(tiny_model: Path, adapter: Path) -> Non
     exact = dict(load(tiny_model, adapter).model.named_parameters())[name]
     half = load(tiny_model, adapter, Placement("cpu", "bfloat16", ""))
     assert torch.equal(dict(half.model.named_parameters())[name], exact.bfloat16())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["lm_head"]},
+        {"target_modules": ["embed_tokens"]},
+        {"target_modules": ["embed_tokens", "lm_head", "q_proj"]},
+        {"target_modules": ["embed_tokens"], "ensure_weight_tying": True},
+        {"modules_to_save": ["lm_head"]},
+        {"trainable_token_indices": [100, 101, 102]},
+    ],
+    ids=["head", "embedding", "both", "both as one", "a head of its own", "tokens"],
+)
+def test_an_adapter_of_tied_weights_says_what_peft_says(
+    tiny_model: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """One matrix serves as embedding and head: a change of one of them is not made to the other.
+
+    Saved again, as tuning does, the model still says so.
+    """
+    peft = pytest.importorskip("peft")
+    folder = save_adapter(tiny_model, tmp_path / "adapter", **settings)
+    base = transformers.AutoModelForCausalLM.from_pretrained(tiny_model, dtype="float32")
+    beside = peft.PeftModel.from_pretrained(base, str(folder)).eval()
+    merged = load(tiny_model, folder).model
+    assert (logits(merged) - logits(beside)).abs().max() < 1e-3
+    assert (logits(merged) - logits(load(tiny_model).model)).abs().max() > 0.1
+    saved = Path(shutil.copytree(tiny_model, tmp_path / "saved"))
+    merged.save_pretrained(saved)
+    assert torch.equal(logits(load(saved).model), logits(merged))
 
 
 def test_an_adapter_of_another_model_is_refused(
