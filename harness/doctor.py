@@ -47,7 +47,7 @@ def examine(checkpoint: Checkpoint) -> list[Check]:
     added = _added_tokens(folder)
     return [
         Check("folder", str(folder)),
-        *_adapter(checkpoint.adapter),
+        *_adapter(checkpoint),
         _architecture(config),
         _template(folder),
         _ids(added),
@@ -85,12 +85,21 @@ def _added_tokens(folder: Path) -> dict[str, tuple[int, bool]]:
     }
 
 
-def _adapter(adapter: Path | None) -> Iterator[Check]:
-    if adapter is not None:
-        config = _json(adapter / "adapter_config.json")
-        rank = f", rank {config['r']}" if "r" in config else ""
-        base = config.get("base_model_name_or_path") or "a model it does not name"
-        yield Check("adapter", f"{config.get('peft_type', 'unknown')}{rank}, made for {base}")
+def _adapter(checkpoint: Checkpoint) -> Iterator[Check]:
+    """What the adapter is; a base of another name is told, as a copy of the base has one too."""
+    if checkpoint.adapter is None:
+        return
+    config = _json(checkpoint.adapter / "adapter_config.json")
+    rank = f", rank {config['r']}" if "r" in config else ""
+    base = config.get("base_model_name_or_path")
+    found = f"{config.get('peft_type', 'unknown')}{rank}, made for "
+    names = (checkpoint.name, checkpoint.name.partition("@")[0], str(checkpoint.folder))
+    advice = f"the model is {checkpoint.name}: see that it is the same" if base else ""
+    yield Check(
+        "adapter",
+        found + str(base or "a model it does not name"),
+        advice="" if base in names else advice,
+    )
 
 
 def _architecture(config: dict[str, Any]) -> Check:

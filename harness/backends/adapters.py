@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def merged(model: Any, folder: Path) -> Any:
             lacking = [str(w.message) for w in said if "missing adapter keys" in str(w.message)]
             if lacking:
                 raise ValueError(lacking[0][:200])
+            # Of weights that have no place it says nothing, but asked again it lists them.
+            loaded = adapted.load_adapter(str(folder), "default", torch_device="cpu")
+            if spare := sorted(loaded.unexpected_keys):
+                reason = f"the model has no place for {len(spare)} of its weights"
+                raise ValueError(f"{reason} {some_of(spare)}")
             _untie(adapted.get_base_model())
             return adapted.merge_and_unload()
     except Exception as error:
@@ -51,6 +57,11 @@ def _untie(model: Any) -> None:
     if inner.weight is table.weight:
         inner.weight = Parameter(inner.weight.detach().clone(), inner.weight.requires_grad)
         model.config.tie_word_embeddings = False
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names in brackets, for a message that has counted them."""
+    return f"({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
 
 
 def cast(model: Any, dtype: Any) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from harness.backends.adapters import cast, merged
+from harness.backends.adapters import cast, merged, some_of
 from harness.cases import Finish, Reply, Request
 from harness.checkpoints import MISSING_LIBRARIES, Checkpoint
 from harness.decoding import Decoded, Job, decode
@@ -119,12 +119,7 @@ def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -
         raise BackendError(
             f"model {checkpoint.name} cannot be loaded: {_first_line(error)}"
         ) from None
-    if info["missing_keys"]:
-        some = ", ".join(sorted(info["missing_keys"])[:3])
-        raise BackendError(
-            f"model {checkpoint.name} cannot be loaded: its files lack "
-            f"{len(info['missing_keys'])} of its weights ({some}, …)"
-        )
+    _check_names(checkpoint, model, info)
     if checkpoint.adapter:
         model = merged(model, checkpoint.adapter)
         cast(model, placement.torch_dtype())
@@ -135,6 +130,22 @@ def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -
             f"model {checkpoint.name} cannot be put on {placement.device}: {_first_line(error)}"
         ) from None
     return decode_greedily(model, encoder)
+
+
+def _check_names(checkpoint: Checkpoint, model: Any, info: Mapping[str, Any]) -> None:
+    """The files hold the model's weights, all of them and no others.
+
+    The library fills the missing with noise, and passes over those that have no place. So do we
+    over a tied head, which is there twice, and frequencies, which old versions saved.
+    """
+    head = f"model {checkpoint.name} cannot be loaded: its files"
+    if missing := sorted(info["missing_keys"]):
+        raise BackendError(f"{head} lack {len(missing)} of its weights {some_of(missing)}")
+    passed = ("inv_freq", *(["lm_head.weight"] if model.config.tie_word_embeddings else []))
+    if spare := sorted(n for n in info["unexpected_keys"] if not n.endswith(passed)):
+        raise BackendError(
+            f"{head} hold {some_of(spare)} weights that config.json has no place for"
+        )
 
 
 def _library() -> Any:

@@ -171,7 +171,7 @@ def test_leftovers(tiny: Path, edit: Edit) -> None:
 
 
 def test_an_adapter(tiny: Path, tmp_path: Path) -> None:
-    """An adapter is told with its kind, rank and base."""
+    """An adapter is told with its kind, rank and base, and a base of another name is noted."""
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     config = {
@@ -181,7 +181,11 @@ def test_an_adapter(tiny: Path, tmp_path: Path) -> None:
     }
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     wanted = "LORA, rank 8, made for google/functiongemma-270m-it"
-    assert checks(tiny, adapter)["adapter"] == Check("adapter", wanted)
+    advice = "the model is m: see that it is the same"
+    assert checks(tiny, adapter)["adapter"] == Check("adapter", wanted, advice=advice)
+    for name in ("google/functiongemma-270m-it", "google/functiongemma-270m-it@v2"):
+        same = {check.name: check for check in examine(Checkpoint(name, name, tiny, adapter))}
+        assert same["adapter"] == Check("adapter", wanted)
 
 
 HOSTILE = (

@@ -572,6 +572,22 @@ def test_an_adapter_without_its_weights_is_refused(
     assert str(raised.value).startswith(head)
 
 
+def test_an_adapter_of_a_deeper_model_is_refused(
+    tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    """PEFT passes over the weights of layers that the model lacks; here that is an error."""
+    from safetensors.torch import load_file, save_file
+
+    deeper = Path(shutil.copytree(adapter, tmp_path / "deeper"))
+    weights = load_file(deeper / "adapter_model.safetensors")
+    more = {name.replace(".1.", ".3."): one.clone() for name, one in weights.items()}
+    save_file(weights | more, deeper / "adapter_model.safetensors")
+    with pytest.raises(BackendError) as raised:
+        load(tiny_model, deeper)
+    head = f"adapter {deeper} does not fit: the model has no place for {len(weights) // 2} of its "
+    assert str(raised.value).startswith(f"{head}weights (base_model.")
+
+
 # What cannot be loaded
 
 
@@ -636,8 +652,31 @@ def test_missing_weights_are_named(tiny: Path) -> None:
         load(tiny)
     assert str(raised.value) == (
         "model the-model cannot be loaded: its files lack 2 of its weights "
-        "(model.layers.0.mlp.up_proj.weight, model.layers.1.mlp.up_proj.weight, …)"
+        "(model.layers.0.mlp.up_proj.weight, model.layers.1.mlp.up_proj.weight)"
     )
+
+
+def test_weights_of_a_deeper_model_are_named(tiny: Path, edit: Edit) -> None:
+    """The library would answer with the first layer alone."""
+    edit(tiny / "config.json", num_hidden_layers=1, layer_types=["sliding_attention"])
+    with pytest.raises(BackendError) as raised:
+        load(tiny)
+    assert str(raised.value) == (
+        "model the-model cannot be loaded: its files hold 13 weights that config.json has no "
+        "place for (model.layers.1.input_layernorm.weight, model.layers.1.mlp.down_proj.weight, "
+        "model.layers.1.mlp.gate_proj.weight, …)"
+    )
+
+
+def test_a_tied_head_may_be_saved_too(tiny: Path) -> None:
+    """A head that the embedding has already, and frequencies, are no foreign weights."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(tiny / "model.safetensors")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+    weights["model.rotary_emb.inv_freq"] = torch.zeros(8)
+    save_file(weights, tiny / "model.safetensors", metadata={"format": "pt"})
+    assert load(tiny).model.config.tie_word_embeddings
 
 
 def test_a_device_that_is_not_there(tiny_model: Path) -> None:
