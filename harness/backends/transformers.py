@@ -23,6 +23,10 @@ _BATCH: Final = {"cpu": (16, 16_384), "cuda": (64, 262_144)}
 _AT_A_TIME: Final = 16
 """Decoded replies that are handed on, and kept, together."""
 _OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
+_NO_TEMPLATE: Final = (
+    "it has no chat template, so nothing can be asked of it; save FunctionGemma's "
+    "chat_template.jinja beside its weights"
+)
 
 Numbered = tuple[int, Reply]
 """The index of a request, and its reply."""
@@ -64,6 +68,8 @@ def load_encoder(checkpoint: Checkpoint) -> Encoder:
         with warnings.catch_warnings(action="ignore"):
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            if not tokenizer.chat_template:
+                raise BackendError(f"model {checkpoint.name}: {_NO_TEMPLATE}")
             return encoder_for(tokenizer, config, checkpoint.name)
     except BackendError:
         raise

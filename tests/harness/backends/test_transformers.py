@@ -124,12 +124,25 @@ def test_replies_vary(singly: list[str]) -> None:
 
 
 def test_a_sampling_checkpoint_is_decoded_greedily(
-    tiny_model: Path, loaded: Loaded, requests: list[Request]
+    tiny_model: Path, llama: Loaded, requests: list[Request]
 ) -> None:
-    """The checkpoint samples, penalises, and stops at 30 tokens by default; callgate does not."""
-    assert json.loads((tiny_model / "generation_config.json").read_text())["do_sample"]
-    assert loaded.texts(requests) == loaded.texts(requests)
-    config = loaded.model.generation_config
+    """The checkpoint samples, penalises, and stops at 30 tokens by default; callgate does not.
+
+    A model that `generate` answers says the likeliest token at every step.
+    """
+    llama.model.generation_config = transformers.GenerationConfig.from_pretrained(tiny_model)
+    assert llama.model.generation_config.do_sample
+    decode_greedily(llama.model, llama.encoder)
+    likeliest = []
+    for request in requests:
+        ids = list(tokenize(llama.encoder, request, NEW_TOKENS))
+        start = len(ids)
+        while len(ids) < start + NEW_TOKENS and ids[-1] not in llama.encoder.stop_ids:
+            with torch.inference_mode():
+                ids.append(int(llama.model(torch.tensor([ids])).logits[0, -1].argmax()))
+        likeliest.append(llama.encoder.tokenizer.decode(ids[start:]))
+    assert llama.texts(requests) == likeliest
+    config = load(tiny_model).model.generation_config
     assert (config.do_sample, config.num_beams) == (False, 1)
     unset = ("top_k", "top_p", "temperature", "repetition_penalty", "cache_implementation")
     assert [getattr(config, name) for name in unset] == [None] * len(unset)
@@ -600,6 +613,17 @@ def test_a_tokenizer_that_is_not_functiongemmas(tiny: Path) -> None:
     assert str(raised.value) == (
         "model the-model: its tokenizer lacks <end_of_turn>, so it is not FunctionGemma's; "
         "callgate doctor compares the two"
+    )
+
+
+def test_a_model_without_a_template(tiny: Path) -> None:
+    """It is one error of the model, not one of each case."""
+    (tiny / "chat_template.jinja").unlink()
+    with pytest.raises(BackendError) as raised:
+        load_encoder(Checkpoint("the-model", "the-model", tiny))
+    assert str(raised.value) == (
+        "model the-model: it has no chat template, so nothing can be asked of it; save "
+        "FunctionGemma's chat_template.jinja beside its weights"
     )
 
 
