@@ -21,16 +21,17 @@ def weight_faults(folder: Path) -> Iterator[str]:
     for file in sorted({*folder.glob("*.safetensors"), *_shards(folder)}):
         try:
             size = file.stat().st_size
-        except OSError as error:
-            yield f"{file.name}: {error.strerror}"
+        except (OSError, ValueError) as error:  # ValueError: a name that none can be
+            yield f"{file.name}: {getattr(error, 'strerror', None) or error}"
             continue
         length, tensors = _header(file)
-        ends = [_end(tensor) for name, tensor in tensors.items() if name != "__metadata__"]
-        whole = 8 + length + max(ends, default=0)
-        if not ends:
+        entries = [tensor for name, tensor in tensors.items() if name != "__metadata__"]
+        ends = [_number(tensor, "data_offsets", 1) for tensor in entries]
+        told = [8 + length + end for end in ends if end is not None]
+        if not ends or len(told) < len(ends):
             yield f"{file.name} has no header of a safetensors file"
-        elif size != whole:
-            yield f"{file.name} has {size} bytes of {whole}"
+        elif size != max(told):
+            yield f"{file.name} has {size} bytes of {max(told)}"
 
 
 def embedding_rows(folder: Path) -> int | None:
@@ -53,18 +54,13 @@ def _header(file: Path) -> tuple[int, Mapping[str, Any]]:
     return (length, found) if isinstance(found, dict) else (0, {})
 
 
-def _end(tensor: Any) -> int:
-    """Where a tensor ends, counted from the end of the header; 0 where that is not told."""
-    return _number(tensor, "data_offsets", 1)
-
-
-def _number(tensor: Any, key: str, place: int) -> int:
-    """A whole number of a list that a tensor's entry holds, 0 where it is none."""
+def _number(tensor: Any, key: str, place: int) -> int | None:
+    """A whole number of a list that a tensor's entry holds; None where there is none."""
     try:
         found = tensor[key][place]
     except (TypeError, LookupError):
-        return 0
-    return found if isinstance(found, int) else 0
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _shards(folder: Path) -> Iterator[Path]:

@@ -31,6 +31,7 @@ DECODER: Final = "exact-2"
 CACHE_FILE: Final = "replies.sqlite"
 MEMO_FILE: Final = "memo.json"
 _RUN: Final = "PYTEST_XDIST_TESTRUNUID"
+_STARTED_WITH: Final = Path("/proc/self/environ")
 _WAIT_SECONDS: Final = 1.0
 _DATED: Final = (
     "the model's chat template asks for the date (strftime_now), so prompts change and replies are "
@@ -49,7 +50,7 @@ class LocalModel:
         self._stamps: list[tuple[str, int, int]] = []
         self._memo = settings.home / MEMO_FILE
         self._model: Any = None
-        if _RUN not in os.environ:
+        if _run() is None:
             atexit.register(_sweep, os.getpid())
 
     @property
@@ -152,7 +153,7 @@ class LocalModel:
 
     def _let_go(self) -> None:
         """Of the model, where another worker may own it next: errors are not kept, and it asks."""
-        if _RUN in os.environ:
+        if _run() is not None:
             self._model = None
 
     def _check_unchanged(self) -> None:
@@ -178,8 +179,8 @@ class LocalModel:
             self._problems[_DATED] = None
         elif not self.settings.no_cache:
             cache = self._open(self.settings.home)
-        if cache is None and _RUN in os.environ:
-            cache = self._open(_shared_folder(os.getppid(), os.environ[_RUN]))
+        if cache is None and (run := _run()) is not None:
+            cache = self._open(_shared_folder(os.getppid(), run))
         return cache
 
     def _open(self, folder: Path) -> ReplyCache | None:
@@ -231,6 +232,19 @@ def _own(cache: ReplyCache | None, model: str, held: ExitStack) -> bool:
     except OSError:
         return True
     return True
+
+
+def _run() -> str | None:
+    """The pytest-xdist run that this process is a worker of.
+
+    A worker is told while it runs: who was started with the same in its environment is a child of
+    one, and shares nothing. Where no system file tells that environment, it counts as a worker.
+    """
+    run = os.environ.get(_RUN)
+    with suppress(OSError):
+        if f"{_RUN}={run}".encode() in _STARTED_WITH.read_bytes().split(b"\0"):
+            return None
+    return run
 
 
 def _tell_of_waiting() -> bool:

@@ -190,9 +190,9 @@ def test_weights_that_are_cut_off(tiny: Path) -> None:
     cut = f"model.safetensors has {size - 7} bytes of {size}"
     advice = "they cannot be loaded: download or save them again"
     assert checks(tiny)["weights"] == Check("weights", cut, good=False, advice=advice)
-    shards = {"a": "model-1.safetensors", "b": "model.safetensors", "c": 7, "d": "../x"}
+    shards = {"a": "model-1.safetensors", "b": "model.safetensors", "c": 7, "d": "../x", "e": "\0"}
     (tiny / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
-    lost = f"model-1.safetensors: No such file or directory; {cut}"
+    lost = f"\0: embedded null byte; model-1.safetensors: No such file or directory; {cut}"
     assert checks(tiny)["weights"].found == lost
     (tiny / "model.safetensors.index.json").write_text('{"weight_map": [7]}')
     file.write_bytes(b"")

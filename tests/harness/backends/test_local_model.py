@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -243,13 +244,14 @@ def test_a_template_that_asks_for_the_date(settings: Settings, ask: Ask, tiny: P
 # Several processes
 
 ASK = """
-import sys, time
+import json, os, sys, time
 from pathlib import Path
 from harness.backends.local_model import DECODER, LocalModel
 from harness.cases import Request
 from harness.options import Settings
 
 model, home, prompts, hold = sys.argv[1], Path(sys.argv[2]), sys.argv[3].split(","), sys.argv[4]
+os.environ.update(json.loads(sys.argv[5]))
 settings = Settings(model=model, device="cpu", max_new_tokens=4, home=home, batch_size=1)
 settings = Settings(**{**vars(settings), "no_cache": "no-cache" in sys.argv})
 backend = LocalModel(settings)
@@ -264,15 +266,20 @@ print(made, "torch" in sys.modules)
 """
 
 
-def start(settings: Settings, prompts: str, *more: str, **env: str) -> subprocess.Popen[str]:
-    """A process that asks the model, and prints how many replies it made itself."""
-    command = [sys.executable, "-c", ASK, str(settings.model), str(settings.home), prompts]
+def start(
+    settings: Settings, prompts: str, hold: str = "go", *more: str, **told: str
+) -> subprocess.Popen[str]:
+    """A process that asks the model, and prints how many replies it made itself.
+
+    Its environment has `told` from when it runs, as pytest-xdist does it.
+    """
+    command = [sys.executable, "-c", ASK, str(settings.model), str(settings.home), prompts, hold]
     return subprocess.Popen(
-        [*command, *(more or ("go",))],
+        [*command, json.dumps(told), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
 
@@ -305,6 +312,21 @@ def test_workers_of_one_run_share_without_a_cache(settings: Settings) -> None:
     (shared,) = Path(tempfile.gettempdir()).glob(f"callgate-*-{run_id['PYTEST_XDIST_TESTRUNUID']}")
     assert shared.stat().st_mode & 0o077 == 0
     shutil.rmtree(shared)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no file tells the environment at the start")
+def test_a_child_of_a_worker_is_none() -> None:
+    """What a worker starts inherits the run's name, and still shares nothing; a new name counts."""
+    name = "PYTEST_XDIST_TESTRUNUID"
+    code = (
+        "import os; from harness.backends.local_model import _run; print(_run())\n"
+        f"os.environ[{name!r}] = 'own'; print(_run())\n"
+    )
+    told = {**os.environ, name: "inherited"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None\nown\n"
 
 
 @pytest.mark.slow
