@@ -149,9 +149,8 @@ def _check_names(checkpoint: Checkpoint, model: Any, info: Mapping[str, Any]) ->
         raise BackendError(f"{head} lack {len(missing)} of its weights {some_of(missing)}")
     passed = ("inv_freq", *(["lm_head.weight"] if model.config.tie_word_embeddings else []))
     if spare := sorted(n for n in info["unexpected_keys"] if not n.endswith(passed)):
-        raise BackendError(
-            f"{head} hold {some_of(spare)} weights that config.json has no place for"
-        )
+        what = f"{len(spare)} weights that config.json has no place for"
+        raise BackendError(f"{head} hold {what} {some_of(spare)}")
 
 
 def _library() -> Any:
