@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DynamicCache, Gemma3ForCausalLM, Gemma3TextConfig, GenerationConfig
+from transformers import AutoModelForCausalLM, DynamicCache, Gemma3TextConfig, GenerationConfig
 
 from harness.decoding import Decoded, Job, decode
 from harness.slots import row_bytes
@@ -55,7 +55,8 @@ def functiongemma_shape(dtype: torch.dtype, device: str) -> Any:
     )
     torch.manual_seed(0)
     with torch.device(device):
-        return Gemma3ForCausalLM(config).to(dtype).eval()
+        # Not `.to(dtype)`: that rounds the rotary frequencies too, as loading never does.
+        return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
 
 
 def prompts(cases: int) -> Replies:

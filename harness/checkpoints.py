@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.errors import BackendError
+from harness.errors import BackendError, UsageError
 from harness.memo import read_memo, write_memo
 from harness.options import MODEL_CHOICES
 
@@ -20,10 +20,16 @@ MISSING_LIBRARIES: Final = (
     "the libraries that run a model are not installed: pip install 'callgate[models]'"
 )
 _WANTED: Final = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model")
+_DEEPER: Final = ("*/*.json", "*/*.safetensors")
+"""The Hub's patterns match across folders: checkpoints of a training, another format's weights."""
+_DOWNLOAD: Final = "hf download {} --local-dir DIR"
+TEMPLATES: Final = "additional_chat_templates"
+"""A folder of further chat templates, of which transformers prefers `tool_use` for tools."""
 _PICKLED: Final = (
     "callgate loads no other format (pickled weights can run code): save it again with "
     "save_pretrained"
 )
+_TOKENIZER_CONFIG: Final = "tokenizer_config.json"
 _SETTLED_SECONDS: Final = 2
 """A file younger than this may be written again within one tick of its disk's clock."""
 
@@ -40,7 +46,23 @@ class Checkpoint:
     def files(self) -> list[Path]:
         """Every file that can change a reply, weights and adapter included, in a fixed order."""
         folders = [self.folder, *([self.adapter] if self.adapter else [])]
-        return [file for folder in folders for w in _WANTED for file in sorted(folder.glob(w))]
+        wanted = (*_WANTED, f"{TEMPLATES}/*.jinja")
+        return [file for folder in folders for w in wanted for file in sorted(folder.glob(w))]
+
+    def stamps(self) -> list[tuple[str, int, int]]:
+        """Every file's path, size and time: what differs where one was written anew."""
+        stats = [(file, file.stat()) for file in self.files()]
+        return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+
+    def tells_the_time(self) -> bool:
+        """Whether a chat template asks for the date: prompts then change from day to day."""
+        named = [f for f in self.files() if f.suffix == ".jinja" or f.name == _TOKENIZER_CONFIG]
+        return any(b"strftime_now" in file.read_bytes() for file in named)
+
+
+def place_in_folder(file: Path) -> str:
+    """A file's name in its checkpoint's folder, with `/` where it lies deeper."""
+    return f"{TEMPLATES}/{file.name}" if file.parent.name == TEMPLATES else file.name
 
 
 def find_checkpoint(model: str, adapter: str | None = None) -> Checkpoint:
@@ -48,14 +70,22 @@ def find_checkpoint(model: str, adapter: str | None = None) -> Checkpoint:
 
     Raises:
         BackendError: it cannot be had, and what to do about that.
+        UsageError: what is named cannot be read.
     """
+    try:
+        return _found(model, adapter)
+    except OSError as error:
+        which = f"model {model}" + (f" or adapter {adapter}" if adapter else "")
+        raise UsageError(f"{which}: cannot be read: {error.strerror or error}") from None
+
+
+def _found(model: str, adapter: str | None) -> Checkpoint:
     folder = _folder(model)
     _check_model(model, folder)
     label = "mini (stand-in for FunctionGemma)" if folder == MINI else model
     if adapter is None:
         return Checkpoint(model, label, folder)
-    _check_adapter(adapter)
-    return Checkpoint(model, f"{label} + adapter {adapter}", folder, Path(adapter))
+    return Checkpoint(model, f"{label} + adapter {adapter}", folder, _adapter_folder(adapter))
 
 
 def _check_model(model: str, folder: Path) -> None:
@@ -64,6 +94,10 @@ def _check_model(model: str, folder: Path) -> None:
         hint = (
             "; it is a PEFT adapter: name it as the adapter, and the model it was made for as model"
         )
+        if Path(model).expanduser() != folder:
+            hint += (
+                f". An adapter is named by its folder: {_DOWNLOAD.format(model.partition('@')[0])}"
+            )
         raise BackendError(
             f"model {model}: {folder} holds no config.json, so it is no model"
             f"{hint if has_adapter else ''}"
@@ -77,11 +111,19 @@ def _check_model(model: str, folder: Path) -> None:
         raise BackendError(f"model {model}: {folder} holds no *.safetensors; {_PICKLED}")
 
 
-def _check_adapter(adapter: str) -> None:
-    if not (Path(adapter) / "adapter_config.json").is_file():
-        raise BackendError(f"adapter {adapter}: no folder with an adapter_config.json")
-    if not (Path(adapter) / "adapter_model.safetensors").is_file():
+def _adapter_folder(adapter: str) -> Path:
+    folder = Path(adapter)
+    with suppress(RuntimeError):  # nobody's home
+        folder = folder.expanduser()
+    if not (folder / "adapter_config.json").is_file():
+        id_ = adapter.count("/") == 1 and not adapter.startswith((".", "/", "~"))
+        hint = f"; from the Hub it is to be downloaded first: {_DOWNLOAD.format(adapter)}"
+        raise BackendError(
+            f"adapter {adapter}: no folder with an adapter_config.json{hint if id_ else ''}"
+        )
+    if not (folder / "adapter_model.safetensors").is_file():
         raise BackendError(f"adapter {adapter} holds no adapter_model.safetensors; {_PICKLED}")
+    return folder
 
 
 def _folder(model: str) -> Path:
@@ -111,9 +153,14 @@ def _from_hub(repo: str, revision: str) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise BackendError(MISSING_LIBRARIES) from None
-    wanted = list(_WANTED)
     try:
-        return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))
+        snapshot = snapshot_download(
+            repo,
+            revision=revision or None,
+            allow_patterns=list(_WANTED),
+            ignore_patterns=list(_DEEPER),
+        )
+        return Path(snapshot)
     except Exception as error:
         # Not narrower: below the Hub's own errors lie those of its HTTP client, of its download
         # threads and of the disk, and they change with its versions.
@@ -134,8 +181,8 @@ def _hub_reason(error: BaseException, repo: str, revision: str) -> str:
             )
         if isinstance(cause, errors.RepositoryNotFoundError):
             return (
-                "is not on the Hub under this id, or is private and you are not logged in "
-                "(`hf auth login`); look the id up on its page"
+                "is no folder here, and not on the Hub under this id, or is private and you are "
+                "not logged in (`hf auth login`); look the id up on its page"
             )
         if isinstance(cause, errors.RevisionNotFoundError):
             return f"has no revision {revision!r}"
@@ -145,9 +192,9 @@ def _hub_reason(error: BaseException, repo: str, revision: str) -> str:
             return _refusal(cause)
     if any(_is_offline(cause) for cause in causes):
         return (
-            "is not (or not wholly) in the Hub's cache on this machine, and the Hub cannot be "
-            "reached (no network, or HF_HUB_OFFLINE is set); download it once where there is a "
-            f"network (`hf download {repo}`), or name the folder that holds it"
+            "is no folder here, and not (or not wholly) in the Hub's cache on this machine, and "
+            "the Hub cannot be reached (no network, or HF_HUB_OFFLINE is set); download it once "
+            f"where there is a network (`hf download {repo}`), or name the folder that holds it"
         )
     return f"could not be downloaded: {_first_line(error)}"
 
@@ -201,7 +248,7 @@ def fingerprint(checkpoint: Checkpoint, memo: Path) -> str:
             raise BackendError(f"{file} cannot be read: {error.strerror}") from None
         if key not in known and time.time() - stat.st_mtime > _SETTLED_SECONDS:
             fresh[key] = digest
-        parts.append(f"{file.name}:{digest}")
+        parts.append(f"{place_in_folder(file)}:{digest}")
     if fresh:
         write_memo(memo, fresh)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

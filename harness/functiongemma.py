@@ -35,6 +35,7 @@ from harness.errors import BackendError
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from jinja2.parser import Parser
 
 __all__ = [
     "CALL_STOP",
@@ -342,11 +343,23 @@ def render_prompt(
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Template:
-    """As transformers compiles it: sandboxed, blocks trimmed, with its three additions."""
+    """As transformers compiles it: sandboxed, blocks trimmed, with its four additions."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    class Generation(Extension):
+        """Marks what the model is trained on; in a prompt the block is what stands in it."""
+
+        tags = {"generation"}  # noqa: RUF012
+
+        def parse(self, parser: Parser) -> nodes.Node:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body, lineno=line)
+
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise_exception

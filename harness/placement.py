@@ -22,7 +22,8 @@ _VARIABLES: Final = (
     *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
     *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
 )
-_DRIVER: Final = Path("/proc/driver/nvidia/version")
+_DRIVER: Final = Path("/proc/driver/nvidia")
+"""What Linux tells of the driver, and of each card: its model and its UUID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ def _environment(settings: Settings, build: str) -> str:
     visible = [os.environ.get(name, "") for name in _VARIABLES]
     cards = sorted(card.name for card in Path("/dev").glob("nvidia[0-9]*"))
     others = [name for name in ("kfd", "dxg") if Path("/dev", name).exists()]
-    driver = _DRIVER.read_text(errors="replace") if _DRIVER.is_file() else ""
-    facts = [settings.device, settings.dtype, build, *visible, *cards, *others, driver]
+    told = [_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information"))]
+    driver = [file.read_text(errors="replace") for file in told if file.is_file()]
+    facts = [settings.device, settings.dtype, build, *visible, *cards, *others, *driver]
     return "|".join(["device", *facts, sys.platform])
 
 
@@ -96,21 +98,57 @@ def _ask_torch(settings: Settings) -> Placement:
     except (ImportError, OSError):  # OSError: a library that torch itself needs is not there
         raise BackendError(MISSING_LIBRARIES) from None
     if settings.device == "auto":
-        if torch.cuda.is_available():
-            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-            name = torch.cuda.get_device_name(0)
-            return _precision(settings, "cuda:0", bf16=bf16, why=name)
-        if torch.backends.mps.is_available():
-            return _precision(settings, "mps", bf16=False, why="Apple GPU")
-        return _precision(settings, "cpu", bf16=False, why="no GPU is visible")
+        return _best(settings)
     try:
         device = torch.device(settings.device)
-        torch.zeros(1, device=device).item()
+        _try(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = _first_line(error)
         raise BackendError(f"device {settings.device!r} cannot be used: {reason}") from None
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return _precision(settings, str(device), bf16=bf16, why="asked for")
+    return _precision(settings, str(device), bf16=_has_bfloat16(device), why="asked for")
+
+
+def _best(settings: Settings) -> Placement:
+    """The first GPU that works, else the CPU and why."""
+    import torch
+
+    why = "no GPU is visible"
+    for name, there in (
+        ("cuda:0", torch.cuda.is_available),
+        ("mps", torch.backends.mps.is_available),
+    ):
+        if not there():
+            continue
+        device = torch.device(name)
+        try:
+            _try(device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            why = f"{name} cannot be used: {_first_line(error)}"
+            continue
+        why = torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
+        return _precision(settings, name, bf16=_has_bfloat16(device), why=why)
+    return _precision(settings, "cpu", bf16=False, why=why)
+
+
+def _try(device: torch.device) -> None:
+    """A number there and back: a device may be visible and yet refuse every kernel."""
+    import torch
+
+    torch.zeros(1, device=device).add(1).item()
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether this GPU has it in hardware; torch answers for the current one."""
+    import torch
+
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
 
 
 def _precision(settings: Settings, device: str, *, bf16: bool, why: str) -> Placement:

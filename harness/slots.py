@@ -134,9 +134,12 @@ def _states(
 
 
 def _masks(
-    positions: torch.Tensor, reach: int, window: int, dtype: torch.dtype
+    positions: torch.Tensor, reach: int, window: int | None, dtype: torch.dtype
 ) -> dict[str, torch.Tensor]:
-    """What is added to attention scores, for each kind of layer: rows × 1 × tokens × slots."""
+    """What is added to attention scores, for each kind of layer: rows × 1 × tokens × slots.
+
+    Without a window, as models have none whose layers are all full, nothing is hidden by one.
+    """
     import torch
 
     def hiding(hidden: torch.Tensor) -> torch.Tensor:
@@ -145,5 +148,5 @@ def _masks(
 
     ago = positions[:, None, :, None] - torch.arange(reach, device=positions.device)
     full = hiding(ago < 0)
-    sliding = full if reach <= window else hiding((ago < 0) | (ago >= window))
+    sliding = full if window is None or reach <= window else hiding((ago < 0) | (ago >= window))
     return {"full_attention": full, "sliding_attention": sliding}

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.checkpoints import Checkpoint
+from harness.checkpoints import TEMPLATES, Checkpoint, place_in_folder
 from harness.errors import BackendError
 from trainers.run_folder import disk_error, settle
 
@@ -52,6 +52,8 @@ def write_model(model: Any, dtype: torch.dtype, base: Checkpoint, target: Path) 
             (part / name).unlink(missing_ok=True)
             if (base.folder / name).is_file():
                 shutil.copyfile(base.folder / name, part / name)
+        for file in base.folder.glob(f"{TEMPLATES}/*.jinja"):
+            _copy(file, part / place_in_folder(file))
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise disk_error(target, error) from None
@@ -69,11 +71,16 @@ def copy_model(base: Checkpoint, target: Path) -> None:
     try:
         part.mkdir(parents=True)
         for file in base.files():
-            shutil.copyfile(file, part / file.name)
+            _copy(file, part / place_in_folder(file))
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise disk_error(target, error) from None
     settle(part, target)
+
+
+def _copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(file, target)
 
 
 def check_base(checkpoint: Checkpoint) -> None:

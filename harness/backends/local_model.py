@@ -18,20 +18,25 @@ from typing import Any, Final
 
 from harness.cases import Reply, Request
 from harness.checkpoints import Checkpoint, find_checkpoint, fingerprint
-from harness.errors import UsageError
+from harness.errors import BackendError
 from harness.functiongemma import STOP_TOKENS
 from harness.options import Settings
 from harness.placement import Placement, place
 from harness.progress import is_watched
 from harness.reply_cache import ReplyCache
 
-DECODER: Final = "exact-1"
+DECODER: Final = "exact-2"
 """Names how replies are decoded; changed whenever that could change a reply."""
 
 CACHE_FILE: Final = "replies.sqlite"
 MEMO_FILE: Final = "memo.json"
 _RUN: Final = "PYTEST_XDIST_TESTRUNUID"
+_STARTED_WITH: Final = Path("/proc/self/environ")
 _WAIT_SECONDS: Final = 1.0
+_DATED: Final = (
+    "the model's chat template asks for the date (strftime_now), so prompts change and replies are "
+    "not kept"
+)
 
 
 class LocalModel:
@@ -40,16 +45,12 @@ class LocalModel:
     def __init__(self, settings: Settings) -> None:
         assert settings.model is not None
         self.settings = settings
-        try:
-            self.checkpoint: Checkpoint = find_checkpoint(settings.model, settings.adapter)
-        except OSError as error:
-            which = f"model {settings.model}"
-            which += f" or adapter {settings.adapter}" if settings.adapter else ""
-            raise UsageError(f"{which}: cannot be read: {error.strerror or error}") from None
+        self.checkpoint: Checkpoint = find_checkpoint(settings.model, settings.adapter)
         self._problems: dict[str, None] = {}
+        self._stamps: list[tuple[str, int, int]] = []
         self._memo = settings.home / MEMO_FILE
         self._model: Any = None
-        if _RUN not in os.environ:
+        if _run() is None:
             atexit.register(_sweep, os.getpid())
 
     @property
@@ -77,13 +78,22 @@ class LocalModel:
     def notes(self) -> list[str]:
         """What a summary should say besides the verdicts: why the cache is not in use."""
         if not self._problems and not self.settings.no_cache:
-            self._open(self.settings.home)  # a process that asked nothing has not looked yet
+            self._cache()  # a process that asked nothing has not looked yet
         return list(self._problems)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of every file of the checkpoint."""
+        """A digest of every file of the checkpoint, as the files are when it is first asked for."""
+        with suppress(OSError):  # which the digest itself will meet, and name
+            self._stamps = self.checkpoint.stamps()
         return fingerprint(self.checkpoint, self._memo)
+
+    @cached_property
+    def _dated(self) -> bool:
+        try:
+            return self.checkpoint.tells_the_time()
+        except OSError:  # which the digest will meet too, and name
+            return False
 
     def replies(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         """Cached replies first, then the others as they are made, and kept."""
@@ -98,6 +108,7 @@ class LocalModel:
                     break
                 if _own(cache, self.fingerprint, held):
                     yield from self._kept(cache, waiting)  # by the owner before us
+                    held.callback(self._let_go)
                     yield from self._made(cache, requests, waiting)
                     break
                 told = told or _tell_of_waiting()
@@ -124,6 +135,7 @@ class LocalModel:
         def model() -> Any:
             if self._model is None:
                 self._model = load_model(self.checkpoint, self.placement, encoder)
+                self._check_unchanged()
             return self._model
 
         asked = list(waiting)
@@ -139,11 +151,36 @@ class LocalModel:
                 cache.put({waiting[asked[place_]]: reply for place_, reply in batch})
             yield from ((asked[place_], reply) for place_, reply in batch)
 
+    def _let_go(self) -> None:
+        """Of the model, where another worker may own it next: errors are not kept, and it asks."""
+        if _run() is not None:
+            self._model = None
+
+    def _check_unchanged(self) -> None:
+        """What was loaded is what was fingerprinted: replies are kept under that name.
+
+        Raises:
+            BackendError: a file was written in between.
+        """
+        try:
+            same = self.checkpoint.stamps() == self._stamps
+        except OSError:  # one of them is gone
+            same = False
+        if not same:
+            raise BackendError(
+                f"model {self.checkpoint.name}: its files changed during the run; run again when "
+                "nothing writes to them"
+            )
+
     def _cache(self) -> ReplyCache | None:
         """The cache; without one, processes of one pytest-xdist run still share their replies."""
-        cache = None if self.settings.no_cache else self._open(self.settings.home)
-        if cache is None and _RUN in os.environ:
-            cache = self._open(_shared_folder(os.getppid(), os.environ[_RUN]))
+        cache = None
+        if not self.settings.no_cache and self._dated:
+            self._problems[_DATED] = None
+        elif not self.settings.no_cache:
+            cache = self._open(self.settings.home)
+        if cache is None and (run := _run()) is not None:
+            cache = self._open(_shared_folder(os.getppid(), run))
         return cache
 
     def _open(self, folder: Path) -> ReplyCache | None:
@@ -158,6 +195,7 @@ class LocalModel:
         parts = {
             "model": self.fingerprint,
             "request": request.digest,
+            "written": _as_written(request),
             "max_new_tokens": self.settings.max_new_tokens,
             "stop": STOP_TOKENS,
             "dtype": self.placement.dtype,
@@ -166,6 +204,14 @@ class LocalModel:
             "versions": [_version(name) for name in libraries],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _as_written(request: Request) -> str:
+    """The request with its keys in their order: the digest sorts them, a template need not.
+
+    FunctionGemma's own sorts ignoring case, and leaves `unit` and `Unit` as they came.
+    """
+    return json.dumps([request.messages, [tool.declaration() for tool in request.tools]])
 
 
 def _own(cache: ReplyCache | None, model: str, held: ExitStack) -> bool:
@@ -186,6 +232,19 @@ def _own(cache: ReplyCache | None, model: str, held: ExitStack) -> bool:
     except OSError:
         return True
     return True
+
+
+def _run() -> str | None:
+    """The pytest-xdist run that this process is a worker of.
+
+    A worker is told while it runs: who was started with the same in its environment is a child of
+    one, and shares nothing. Where no system file tells that environment, it counts as a worker.
+    """
+    run = os.environ.get(_RUN)
+    with suppress(OSError):
+        if f"{_RUN}={run}".encode() in _STARTED_WITH.read_bytes().split(b"\0"):
+            return None
+    return run
 
 
 def _tell_of_waiting() -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from harness.backends.adapters import cast, merged, some_of
 from harness.cases import Finish, Reply, Request
 from harness.checkpoints import MISSING_LIBRARIES, Checkpoint
 from harness.decoding import Decoded, Job, decode
@@ -22,6 +23,10 @@ _BATCH: Final = {"cpu": (16, 16_384), "cuda": (64, 262_144)}
 _AT_A_TIME: Final = 16
 """Decoded replies that are handed on, and kept, together."""
 _OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory")
+_NO_TEMPLATE: Final = (
+    "it has no chat template, so nothing can be asked of it; save FunctionGemma's "
+    "chat_template.jinja beside its weights"
+)
 
 Numbered = tuple[int, Reply]
 """The index of a request, and its reply."""
@@ -63,6 +68,8 @@ def load_encoder(checkpoint: Checkpoint) -> Encoder:
         with warnings.catch_warnings(action="ignore"):
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            if not tokenizer.chat_template:
+                raise BackendError(f"model {checkpoint.name}: {_NO_TEMPLATE}")
             return encoder_for(tokenizer, config, checkpoint.name)
     except BackendError:
         raise
@@ -118,21 +125,32 @@ def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -
         raise BackendError(
             f"model {checkpoint.name} cannot be loaded: {_first_line(error)}"
         ) from None
-    if info["missing_keys"]:
-        some = ", ".join(sorted(info["missing_keys"])[:3])
-        raise BackendError(
-            f"model {checkpoint.name} cannot be loaded: its files lack "
-            f"{len(info['missing_keys'])} of its weights ({some}, …)"
-        )
+    _check_names(checkpoint, model, info)
     if checkpoint.adapter:
-        model = _merged(model, checkpoint)
+        model = merged(model, checkpoint.adapter)
+        cast(model, placement.torch_dtype())
     try:
-        model = model.to(device=placement.device, dtype=placement.torch_dtype())
+        model = model.to(placement.device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts that it has it
         raise BackendError(
             f"model {checkpoint.name} cannot be put on {placement.device}: {_first_line(error)}"
         ) from None
     return decode_greedily(model, encoder)
+
+
+def _check_names(checkpoint: Checkpoint, model: Any, info: Mapping[str, Any]) -> None:
+    """The files hold the model's weights, all of them and no others.
+
+    The library fills the missing with noise, and passes over those that have no place. So do we
+    over a tied head, which is there twice, and frequencies, which old versions saved.
+    """
+    head = f"model {checkpoint.name} cannot be loaded: its files"
+    if missing := sorted(info["missing_keys"]):
+        raise BackendError(f"{head} lack {len(missing)} of its weights {some_of(missing)}")
+    passed = ("inv_freq", *(["lm_head.weight"] if model.config.tie_word_embeddings else []))
+    if spare := sorted(n for n in info["unexpected_keys"] if not n.endswith(passed)):
+        what = f"{len(spare)} weights that config.json has no place for"
+        raise BackendError(f"{head} hold {what} {some_of(spare)}")
 
 
 def _library() -> Any:
@@ -147,26 +165,6 @@ def _library() -> Any:
     library.utils.logging.set_verbosity_error()
     library.utils.logging.disable_progress_bar()
     return library
-
-
-def _merged(model: Any, checkpoint: Checkpoint) -> Any:
-    """The model with its adapter folded in, in float32: bfloat16 would round the sum away."""
-    folder = str(checkpoint.adapter)
-    try:
-        from peft import PeftModel
-    except ImportError:
-        raise BackendError(MISSING_LIBRARIES) from None
-    try:
-        with warnings.catch_warnings(record=True, action="always") as said:
-            adapted = PeftModel.from_pretrained(model, folder, torch_device="cpu")
-        # PEFT only warns of an adapter whose weights are not there, and answers without them.
-        lacking = [str(w.message) for w in said if "missing adapter keys" in str(w.message)]
-        if lacking:
-            raise ValueError(lacking[0][:200])
-        return adapted.merge_and_unload()
-    except Exception as error:
-        # Not narrower: what cannot be merged fails in as many ways as there are kinds of adapters.
-        raise BackendError(f"adapter {folder} does not fit: {_first_line(error)}") from None
 
 
 def decode_greedily(model: Any, encoder: Encoder) -> Any:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import platform
-import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,16 +16,16 @@ from typing import Any, Final
 
 from harness import __version__
 from harness.cases import DEVELOPER, Tool
-from harness.checkpoints import Checkpoint
+from harness.checkpoints import TEMPLATES, Checkpoint
 from harness.errors import BackendError, printable
 from harness.functiongemma import CONTROL_TOKENS, SPECIAL_TOKENS, STOP_TOKENS, render_prompt
 from harness.options import OPTIONS, Settings
+from harness.weight_files import embedding_rows, weight_faults
 
 ROWS: Final = 262_144
 """Rows of FunctionGemma's embedding; its tokenizer knows two entries more, the image tokens."""
 
 _WIDTH: Final = 160
-_MOST_HEADER_BYTES: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,9 @@ def examine(checkpoint: Checkpoint) -> list[Check]:
     added = _added_tokens(folder)
     return [
         Check("folder", str(folder)),
-        *_adapter(checkpoint.adapter),
+        *_adapter(checkpoint),
         _architecture(config),
+        _weights(folder),
         _template(folder),
         _ids(added),
         _flags(added),
@@ -85,12 +86,21 @@ def _added_tokens(folder: Path) -> dict[str, tuple[int, bool]]:
     }
 
 
-def _adapter(adapter: Path | None) -> Iterator[Check]:
-    if adapter is not None:
-        config = _json(adapter / "adapter_config.json")
-        rank = f", rank {config['r']}" if "r" in config else ""
-        base = config.get("base_model_name_or_path") or "a model it does not name"
-        yield Check("adapter", f"{config.get('peft_type', 'unknown')}{rank}, made for {base}")
+def _adapter(checkpoint: Checkpoint) -> Iterator[Check]:
+    """What the adapter is; a base of another name is told, as a copy of the base has one too."""
+    if checkpoint.adapter is None:
+        return
+    config = _json(checkpoint.adapter / "adapter_config.json")
+    rank = f", rank {config['r']}" if "r" in config else ""
+    base = config.get("base_model_name_or_path")
+    found = f"{config.get('peft_type', 'unknown')}{rank}, made for "
+    names = (checkpoint.name, checkpoint.name.partition("@")[0], str(checkpoint.folder))
+    advice = f"the model is {checkpoint.name}: see that it is the same" if base else ""
+    yield Check(
+        "adapter",
+        found + str(base or "a model it does not name"),
+        advice="" if base in names else advice,
+    )
 
 
 def _architecture(config: dict[str, Any]) -> Check:
@@ -102,16 +112,35 @@ def _architecture(config: dict[str, Any]) -> Check:
     return Check("architecture", found, good, "" if good else "FunctionGemma: Gemma3ForCausalLM")
 
 
-def chat_template(folder: Path) -> str | None:
-    """The checkpoint's chat template, from its own file or from the tokenizer's configuration."""
-    file = folder / "chat_template.jinja"
-    if file.is_file():
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
+def _weights(folder: Path) -> Check:
+    """Whether the files of the weights are all there, and whole."""
+    faults = list(weight_faults(folder))
+    if not faults:
+        return Check("weights", "whole", good=True)
+    advice = "they cannot be loaded: download or save them again"
+    return Check("weights", "; ".join(faults), good=False, advice=advice)
+
+
+def chat_templates(folder: Path) -> dict[str, str]:
+    """The chat templates by name, from files of their own or the tokenizer's configuration.
+
+    As transformers has them: a lone one is `default`, and `tool_use` is preferred for tools.
+    """
+    files = {"default": folder / "chat_template.jinja"}
+    files |= {file.stem: file for file in sorted(folder.glob(f"{TEMPLATES}/*.jinja"))}
+    texts = {}
+    for name, file in files.items():
+        with suppress(OSError, UnicodeDecodeError):
+            texts[name] = file.read_text(encoding="utf-8")
     kept = _json(folder / "tokenizer_config.json").get("chat_template")
-    return kept if isinstance(kept, str) else None
+    listed = kept if isinstance(kept, list) else [{"name": "default", "template": kept}]
+    return texts or {
+        one["name"]: one["template"]
+        for one in listed
+        if isinstance(one, dict)
+        and isinstance(one.get("name"), str)
+        and isinstance(one.get("template"), str)
+    }
 
 
 _PROBE_TOOLS: Final = (
@@ -147,13 +176,17 @@ _PROBES: Final[tuple[tuple[dict[str, Any], ...], ...]] = (
 
 def _template(folder: Path) -> Check:
     """Render probes with the checkpoint's template and with the one that callgate knows."""
-    own = chat_template(folder)
-    if own is None:
+    templates = chat_templates(folder)
+    if not templates:
         advice = "save FunctionGemma's chat_template.jinja beside the weights"
         return Check("chat template", "none", good=False, advice=advice)
     for messages in _PROBES:
         for tools in (_PROBE_TOOLS, _PROBE_TOOLS[1:], ()):
+            own = templates.get("tool_use") if tools else None
+            own = own if own is not None else templates.get("default")
             try:
+                if own is None:
+                    raise BackendError("none is named 'default'")
                 got = render_prompt(messages, tools, own)
             except BackendError as error:
                 return Check("chat template", f"fails: {error}", good=False)
@@ -227,7 +260,7 @@ def _sizes(
     vocabulary = model.get("vocab", {})
     known = set(vocabulary) if isinstance(vocabulary, dict) else set()
     size = len(known | set(added)) if known else len(_member(model, "vocab", list))
-    rows = _embedding_rows(folder) or config.get("vocab_size")
+    rows = embedding_rows(folder) or config.get("vocab_size")
     if (size, rows) == (ROWS + 2, ROWS):
         found = "FunctionGemma's: two entries more than rows, its image tokens"
         note = "never resize the embedding to the tokenizer's length"
@@ -237,7 +270,11 @@ def _sizes(
         some = ", ".join(outside[:4])
         note = f"{len(outside)} tokens have no row, prompts with them are errors: {some}"
         note = note if outside else ""
-    yield Check("vocabulary", f"{size} entries, embedding of {rows} rows ({found})", None, note)
+    good = None
+    if size == ROWS + 2 and isinstance(rows, int) and rows > ROWS:
+        good = False
+        note = "the embedding was resized: its rows past FunctionGemma's are noise"
+    yield Check("vocabulary", f"{size} entries, embedding of {rows} rows ({found})", good, note)
     yield Check("context", f"{config.get('max_position_embeddings')} tokens")
     yield Check("stored as", str(config.get("dtype") or config.get("torch_dtype") or "unknown"))
 
@@ -250,23 +287,6 @@ def _leftovers(settings: dict[str, Any]) -> Iterator[Check]:
     if "processor_class" in settings:
         found = f"a left-over {settings['processor_class']!r}; callgate never loads a processor"
         yield Check("processor", found)
-
-
-def _embedding_rows(folder: Path) -> int | None:
-    """Rows of the embedding, from the header of the safetensors files."""
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with file.open("rb") as content:
-                (length,) = struct.unpack("<Q", content.read(8))
-                header = json.loads(content.read(min(length, _MOST_HEADER_BYTES)))
-            for name, tensor in header.items():
-                if name.endswith("embed_tokens.weight"):
-                    return int(tensor["shape"][0])
-        except (OSError, struct.error, RecursionError):
-            continue
-        except (ValueError, TypeError, AttributeError, LookupError):  # JSON of another shape
-            continue
-    return None
 
 
 def check_lines(checks: Sequence[Check]) -> list[str]:

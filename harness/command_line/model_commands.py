@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from harness.backends.local_model import CACHE_FILE, MEMO_FILE
 from harness.errors import BackendError, UsageError
@@ -13,6 +13,11 @@ from harness.options import OPTIONS, Settings, no_model, resolve
 from harness.output import print_lines
 from harness.reply_cache import MOST_BYTES, ReplyCache
 from harness.wording import count, shown_path
+
+if TYPE_CHECKING:
+    from harness.backends.transformers import Encoder
+    from harness.cases import Request
+    from harness.decoding import Job
 
 DIFFERS: Final = 1
 _MEGABYTE: Final = 1024 * 1024
@@ -62,7 +67,7 @@ def _examined(settings: Settings) -> int:
 
 def _compared(settings: Settings, paths: Sequence[str]) -> int:
     """Print whether replies decoded together are those of each prompt alone."""
-    from harness.backends.transformers import jobs_of, load_encoder, load_model
+    from harness.backends.transformers import load_encoder, load_model
     from harness.checkpoints import find_checkpoint
     from harness.command_line.commands import spec_files
     from harness.command_line.exactness import compare_exact
@@ -75,10 +80,12 @@ def _compared(settings: Settings, paths: Sequence[str]) -> int:
         raise UsageError("--exact: a replay holds replies and decodes nothing; name a model")
     specs = load_specs(spec_files(paths))
     cases = [case for spec in specs for case in spec.in_split(settings.split)]
+    if not cases:
+        raise UsageError(f"--exact: the specs have no case of split {settings.split!r} to decode")
     checkpoint = find_checkpoint(settings.model, settings.adapter)
     encoder = load_encoder(checkpoint)
+    jobs = _jobs(encoder, requests_of(cases, drafts=True), settings.max_new_tokens)
     model = load_model(checkpoint, place(settings, settings.home / MEMO_FILE), encoder)
-    jobs = jobs_of(encoder, requests_of(cases, drafts=True), settings.max_new_tokens)
     found = compare_exact(
         model, jobs, stop_ids=encoder.stop_ids, max_new_tokens=settings.max_new_tokens
     )
@@ -89,6 +96,24 @@ def _compared(settings: Settings, paths: Sequence[str]) -> int:
     ties = f"{found.ties} of them where two logits are within rounding"
     print_lines([f"{how}{len(found.partings)} part, {ties}", ""])
     return DIFFERS if found.ties < len(found.partings) else 0
+
+
+def _jobs(encoder: Encoder, requests: Sequence[Request], max_new_tokens: int) -> list[Job]:
+    """Prompts to decode; those that cannot be given to the model are told and passed over."""
+    from harness.backends.transformers import jobs_of
+
+    jobs: list[Job] = []
+    skipped = []
+    for request in requests:
+        try:
+            jobs += jobs_of(encoder, [request], max_new_tokens)
+        except BackendError as error:
+            skipped.append(f"{request.case}: {error}")
+    if skipped and not jobs:
+        raise BackendError(f"--exact: no prompt can be decoded; {skipped[0]}")
+    if skipped:
+        print_lines([f"exact: {count(len(skipped), 'prompt')} passed over; {skipped[0]}"])
+    return jobs
 
 
 def _cache_line(settings: Settings) -> str:

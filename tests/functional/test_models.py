@@ -160,7 +160,7 @@ def test_a_model_that_cannot_be_had(desk: Desk) -> None:
     under_pytest = desk.project.pytest(*QUIET, "--gate-model", "nobody/nothing",
                                        env={"HF_HUB_OFFLINE": "1", "HF_HOME": "hf"})  # fmt: skip
     assert under_pytest.code == 4
-    assert under_pytest.err.startswith("ERROR: model nobody/nothing is not (or not wholly) in")
+    assert under_pytest.err.startswith("ERROR: model nobody/nothing is no folder here, and not")
 
 
 # doctor
@@ -200,6 +200,22 @@ def test_the_doctor_compares_decoding_together_with_alone(desk: Desk) -> None:
     assert refused.code == 2
 
 
+def test_decoding_that_compares_nothing_is_not_exact(desk: Desk) -> None:
+    """No case of the split, or no prompt that fits, is an error; one that does not fit is told."""
+    none = desk.run("doctor", "--exact", "specs", "--split", "train")
+    assert none.code == 2
+    assert "--exact: the specs have no case of split 'train' to decode\n" in none.err
+    desk.cases(1, f"  - {{id: long, prompt: {'word ' * 2000}, expect: find}}")
+    some = desk.run("doctor", "--exact", "specs")
+    assert some.code == 0
+    passed = r"^exact: 1 prompt passed over; desk::long: the prompt has \d+ tokens; with "
+    assert re.search(passed, some.out, re.MULTILINE)
+    assert re.search(r"^exact: 1 replies of \d+ tokens, ", some.out, re.MULTILINE)
+    full = desk.run("doctor", "--exact", "specs", "--max-new-tokens", "100000")
+    assert full.code == 3
+    assert "--exact: no prompt can be decoded; desk::c0: the prompt has " in full.err
+
+
 def test_the_summary_says_what_decoding_took(desk: Desk) -> None:
     """Once: a cached run decodes nothing, and has nothing to say of it."""
     first, second = desk.run("run"), desk.run("run")
@@ -211,7 +227,7 @@ def test_the_summary_says_what_decoding_took(desk: Desk) -> None:
     ("options", "code", "error"),
     [
         (("--model", "./nowhere"), 3, "model './nowhere': no such folder, and no Hub id; a model"),
-        (("--model", "nobody/nothing"), 3, "model nobody/nothing is not (or not wholly) in the"),
+        (("--model", "nobody/nothing"), 3, "model nobody/nothing is no folder here, and not (or"),
         (("--device", "banana"), 3, "device 'banana' cannot be used: "),
         (("--model", "replay:nowhere.jsonl"), 2, "replay file nowhere.jsonl: cannot be read: "),
         (("--dtype", "float16"), 2, "--dtype: expected auto, float32 or bfloat16, found 'float16'"),

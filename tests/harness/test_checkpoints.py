@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.checkpoints import MINI, Checkpoint, find_checkpoint, fingerprint
-from harness.errors import BackendError
+from harness.errors import BackendError, UsageError
 from harness.memo import read_memo
 from harness.options import MODEL_CHOICES
 
@@ -123,7 +123,7 @@ def test_a_model_with_an_adapter_inside(tmp_path: Path) -> None:
     )
 
 
-def test_adapters(tmp_path: Path) -> None:
+def test_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An adapter is a folder with its configuration and safetensors; it is in the label."""
     model = folder_of(tmp_path / "m", "config.json", "model.safetensors")
     good = folder_of(tmp_path / "a", "adapter_config.json", "adapter_model.safetensors")
@@ -131,9 +131,21 @@ def test_adapters(tmp_path: Path) -> None:
     assert (found.adapter, found.label) == (good, f"{model} + adapter {good}")
     empty = folder_of(tmp_path / "b")
     assert said(str(model), str(empty)) == f"adapter {empty}: no folder with an adapter_config.json"
+    assert said(str(model), "~/a") == "adapter ~/a: no folder with an adapter_config.json"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_checkpoint(str(model), "~/a").adapter == good
     pickled = folder_of(tmp_path / "c", "adapter_config.json", "adapter_model.bin")
     assert said(str(model), str(pickled)) == (
         f"adapter {pickled} holds no adapter_model.safetensors; {PICKLED}"
+    )
+
+
+def test_what_cannot_be_read_is_bad_usage() -> None:
+    """Where the file system refuses a name or a folder: a sentence, for whoever asks."""
+    with pytest.raises(UsageError) as raised:
+        find_checkpoint("mini", "x" * 300)
+    assert str(raised.value) == (
+        f"model mini or adapter {'x' * 300}: cannot be read: File name too long"
     )
 
 
@@ -298,7 +310,7 @@ class _Answering(BaseHTTPRequestHandler):
         elif path in (f"/api/models/{ID}/revision/main", f"/api/models/{ID}/revision/v2"):
             self._json({"id": ID, "sha": SHA, "siblings": [{"rfilename": n} for n in hub.files]})
         elif path.startswith(f"/{ID}/resolve/"):
-            self._file(path.rpartition("/")[2])
+            self._file(path.removeprefix(f"/{ID}/resolve/").partition("/")[2])
         else:
             self._refused(404, "RevisionNotFound", "Invalid rev id")
 
@@ -369,9 +381,9 @@ def machine(hub: Hub, tmp_path: Path) -> Machine:
 
 
 OFFLINE = (
-    "is not (or not wholly) in the Hub's cache on this machine, and the Hub cannot be reached "
-    "(no network, or HF_HUB_OFFLINE is set); download it once where there is a network "
-    f"(`hf download {ID}`), or name the folder that holds it"
+    "is no folder here, and not (or not wholly) in the Hub's cache on this machine, and the Hub "
+    "cannot be reached (no network, or HF_HUB_OFFLINE is set); download it once where there is a "
+    f"network (`hf download {ID}`), or name the folder that holds it"
 )
 NOBODY = {"HF_ENDPOINT": "http://127.0.0.1:9"}
 FILES = {
@@ -380,15 +392,19 @@ FILES = {
     "chat_template.jinja": b"template",
     "pytorch_model.bin": b"pickled",
     "README.md": b"card",
+    "additional_chat_templates/tool_use.jinja": b"template for tools",
+    "checkpoint-500/model.safetensors": b"weights of a step",
+    "onnx/config.json": b"{}",
 }
 
 
 def test_a_model_is_downloaded_once(hub: Hub, machine: Machine) -> None:
     """What is needed comes from the Hub, the rest does not; without a network it is still there."""
     hub.files = FILES
-    wanted = f"{ID} config.json chat_template.jinja model.safetensors"
+    wanted = f"{ID} config.json chat_template.jinja model.safetensors tool_use.jinja"
     assert machine.find(ID) == wanted
-    assert not any("pytorch_model.bin" in path or "README" in path for path in hub.asked)
+    unwanted = ("pytorch_model.bin", "README", "checkpoint-500", "onnx")
+    assert not any(name in path for path in hub.asked for name in unwanted)
     assert machine.find(ID, HF_HUB_OFFLINE="1") == wanted
     assert machine.find(ID, **NOBODY) == wanted
 
@@ -397,10 +413,24 @@ def test_a_revision(hub: Hub, machine: Machine) -> None:
     """`ID@REVISION` asks for that revision, and the label keeps it; a slash in it is no matter."""
     hub.files = FILES
     found = machine.find(f"{ID}@v2")
-    assert found == f"{ID}@v2 config.json chat_template.jinja model.safetensors"
+    assert found == f"{ID}@v2 config.json chat_template.jinja model.safetensors tool_use.jinja"
     assert any("/revision/v2" in path for path in hub.asked)
     assert machine.find(f"{ID}@v3") == f"model {ID}@v3 has no revision 'v3'"
     assert machine.find(f"{ID}@pr/3") == f"model {ID}@pr/3 has no revision 'pr/3'"
+
+
+def test_an_adapter_on_the_hub(hub: Hub, machine: Machine) -> None:
+    """An adapter is named by its folder: who names one of the Hub's is told how to have it."""
+    hub.files = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"}
+    assert machine.find(ID).endswith(
+        " holds no config.json, so it is no model; it is a PEFT adapter: name it as the adapter, "
+        "and the model it was made for as model. An adapter is named by its folder: hf download "
+        f"{ID} --local-dir DIR"
+    )
+    assert said("mini", ID) == (
+        f"adapter {ID}: no folder with an adapter_config.json; from the Hub it is to be "
+        f"downloaded first: hf download {ID} --local-dir DIR"
+    )
 
 
 GATED = (
@@ -428,8 +458,8 @@ def test_no_such_repository(hub: Hub, machine: Machine, status: int, code: str) 
     """A wrong id, or a private repository: the Hub does not tell which."""
     hub.refuse(status, code, "Repository not found")
     assert machine.find(ID) == (
-        f"model {ID} is not on the Hub under this id, or is private and you are not logged in "
-        "(`hf auth login`); look the id up on its page"
+        f"model {ID} is no folder here, and not on the Hub under this id, or is private and you "
+        "are not logged in (`hf auth login`); look the id up on its page"
     )
 
 

@@ -166,6 +166,30 @@ def test_replies_are_those_of_generate_whatever_the_prompts_drafts_and_batches(
     assert [parting for parting in found.partings if parting.margin > 1e-5] == []
 
 
+def test_layers_that_all_are_full_need_no_window() -> None:
+    """A configuration may say `sliding_window: null` then: replies are those of any window.
+
+    transformers' own forward pass refuses such a configuration, so it is no reference here.
+    """
+    config = transformers.Gemma3TextConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        sliding_window=WINDOW,
+        layer_types=["full_attention"] * 2,
+    )
+    torch.manual_seed(0)
+    model = transformers.Gemma3ForCausalLM(config).eval()
+    jobs = [Job(prompt) for prompt in prompts_of([40, 7])]
+    windowed = dict(decode(model, jobs, stop_ids=(), max_new_tokens=5))
+    model.config.sliding_window = None
+    assert dict(decode(model, jobs, stop_ids=(), max_new_tokens=5)) == windowed
+
+
 def test_each_stop_token_ends_a_reply_and_is_its_last() -> None:
     """A reply ends with whichever stop token comes; without one it is not finished."""
     model = tiny(0)

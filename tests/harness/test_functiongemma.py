@@ -301,6 +301,12 @@ def test_a_failing_template_is_a_sentence(template: str, what: str) -> None:
     assert what.split("<")[0] in str(caught.value)
 
 
+def test_what_a_template_marks_for_training_is_rendered() -> None:
+    """`{% generation %}`, which transformers adds, is passed through; its variables stay inside."""
+    template = "{% set a = 1 %}{% generation %}{% set a = 2 %}{{ a }}{% endgeneration %}{{ a }}"
+    assert render_prompt([], [], template) == "21"
+
+
 def test_a_missing_template_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claim: without its file the default template is an error that names the file."""
     gone = tmp_path / "chat_template.jinja"

@@ -95,6 +95,27 @@ def test_other_visible_devices_are_looked_for_again(
     assert place(settings(device="cpu:0"), memo).device == "cpu:0"
 
 
+def test_another_card_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver tells each card's model and UUID: another card in the same slot is asked anew."""
+    told = tmp_path / "nvidia/gpus/0000:01:00.0/information"
+    told.parent.mkdir(parents=True)
+    monkeypatch.setattr("harness.placement._DRIVER", tmp_path / "nvidia")
+    for card in ("Model: H200\nGPU UUID: GPU-1", "Model: T4\nGPU UUID: GPU-2"):
+        told.write_text(card)
+        place(settings(device="cpu:0"), tmp_path / "memo.json")
+    assert ["T4" in key for key in read_memo(tmp_path / "memo.json")] == [False, True]
+
+
+@CPU_ONLY
+def test_a_gpu_that_refuses_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU may be visible and yet not work: `auto` takes the CPU then, and says why."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("harness.placement.version", lambda _: "2.0+cu1")
+    found = place(settings(), tmp_path / "memo.json")
+    assert (found.device, found.dtype) == ("cpu", "float32")
+    assert found.why.startswith("cuda:0 cannot be used: ")
+
+
 @pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"device": 1}', "{"])
 def test_a_broken_memo_is_no_answer(tmp_path: Path, kept: str) -> None:
     """Whatever the memo holds, the device is one that torch has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ import pytest
 from harness.backends import backend_for, details_of, notes_of
 from harness.backends.local_model import DECODER, LocalModel
 from harness.backends.replay import Replay
-from harness.cases import Reply, Request
+from harness.cases import Reply, Request, Tool
 from harness.errors import BackendError
 from harness.options import Settings
 
@@ -171,16 +172,86 @@ def test_a_model_that_cannot_be_had(settings: Settings, tmp_path: Path) -> None:
         backend_for(replace(settings, model="./nowhere"))
 
 
+def test_a_worker_lets_go_of_the_model_with_the_lock(
+    settings: Settings, ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Errors are asked again by the next worker, which loads the model: the first holds none."""
+    backend = LocalModel(settings)
+    list(backend.replies([ask("Hello")]))
+    assert backend._model is not None
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", "test")
+    worker = LocalModel(settings)
+    list(worker.replies([ask("Goodbye")]))
+    assert worker._model is None
+
+
+def test_files_changed_while_they_are_loaded(settings: Settings, ask: Ask, tiny: Path) -> None:
+    """Replies of new weights are not kept under the digest of the old: the run ends instead."""
+    backend = LocalModel(replace(settings, model=str(tiny)))
+    assert backend.fingerprint
+    flaw = FLAWS["model.safetensors"]
+    (tiny / "model.safetensors").write_bytes(flaw((tiny / "model.safetensors").read_bytes()))
+    with pytest.raises(BackendError) as raised:
+        list(backend.replies([ask("Hello")]))
+    assert str(raised.value) == (
+        f"model {tiny}: its files changed during the run; run again when nothing writes to them"
+    )
+    assert not run(replace(settings, model=str(tiny)), [ask("Hello")])[0].cached
+
+
+def test_a_template_for_tools_is_part_of_the_model(
+    settings: Settings, ask: Ask, tiny: Path
+) -> None:
+    """It is preferred by transformers, and counts: with `tool_use.jinja` there, asked anew."""
+    one = replace(settings, model=str(tiny))
+    (before,) = run(one, [ask("Hello")])
+    (tiny / "additional_chat_templates").mkdir()
+    template = (tiny / "chat_template.jinja").read_text()
+    (tiny / "additional_chat_templates" / "tool_use.jinja").write_text(f"{template}Well:")
+    (after,) = run(one, [ask("Hello")])
+    assert not after.cached
+    assert after.prompt_tokens != before.prompt_tokens
+
+
+def test_the_order_of_keys_is_part_of_the_request(settings: Settings, ask: Ask) -> None:
+    """Names that differ in case alone stay in their order in a prompt: both are asked."""
+
+    def tool(*names: str) -> Tool:
+        return Tool(
+            "a", "A", {"type": "object", "properties": {n: {"type": "string"} for n in names}}
+        )
+
+    one, other = ask("Hello", tool("unit", "Unit")), ask("Hello", tool("Unit", "unit"))
+    assert one.digest == other.digest
+    assert [reply.cached for n in (one, other) for reply in run(settings, [n])] == [False, False]
+
+
+def test_a_template_that_asks_for_the_date(settings: Settings, ask: Ask, tiny: Path) -> None:
+    """Prompts change from day to day: nothing is kept, and the notes say why."""
+    file = tiny / "chat_template.jinja"
+    file.write_text("{%- set today = strftime_now('%d %B') %}" + file.read_text())
+    dated = replace(settings, model=str(tiny))
+    run(dated, [ask("Hello")])
+    assert not run(dated, [ask("Hello")])[0].cached
+    assert notes_of(LocalModel(dated)) == [
+        "the model's chat template asks for the date (strftime_now), so prompts change and "
+        "replies are not kept"
+    ]
+    assert notes_of(LocalModel(replace(dated, no_cache=True))) == []
+
+
 # Several processes
 
 ASK = """
-import sys, time
+import json, os, sys, time
 from pathlib import Path
 from harness.backends.local_model import DECODER, LocalModel
 from harness.cases import Request
 from harness.options import Settings
 
 model, home, prompts, hold = sys.argv[1], Path(sys.argv[2]), sys.argv[3].split(","), sys.argv[4]
+os.environ.update(json.loads(sys.argv[5]))
 settings = Settings(model=model, device="cpu", max_new_tokens=4, home=home, batch_size=1)
 settings = Settings(**{**vars(settings), "no_cache": "no-cache" in sys.argv})
 backend = LocalModel(settings)
@@ -195,15 +266,20 @@ print(made, "torch" in sys.modules)
 """
 
 
-def start(settings: Settings, prompts: str, *more: str, **env: str) -> subprocess.Popen[str]:
-    """A process that asks the model, and prints how many replies it made itself."""
-    command = [sys.executable, "-c", ASK, str(settings.model), str(settings.home), prompts]
+def start(
+    settings: Settings, prompts: str, hold: str = "go", *more: str, **told: str
+) -> subprocess.Popen[str]:
+    """A process that asks the model, and prints how many replies it made itself.
+
+    Its environment has `told` from when it runs, as pytest-xdist does it.
+    """
+    command = [sys.executable, "-c", ASK, str(settings.model), str(settings.home), prompts, hold]
     return subprocess.Popen(
-        [*command, *(more or ("go",))],
+        [*command, json.dumps(told), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
 
@@ -236,6 +312,21 @@ def test_workers_of_one_run_share_without_a_cache(settings: Settings) -> None:
     (shared,) = Path(tempfile.gettempdir()).glob(f"callgate-*-{run_id['PYTEST_XDIST_TESTRUNUID']}")
     assert shared.stat().st_mode & 0o077 == 0
     shutil.rmtree(shared)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no file tells the environment at the start")
+def test_a_child_of_a_worker_is_none() -> None:
+    """What a worker starts inherits the run's name, and still shares nothing; a new name counts."""
+    name = "PYTEST_XDIST_TESTRUNUID"
+    code = (
+        "import os; from harness.backends.local_model import _run; print(_run())\n"
+        f"os.environ[{name!r}] = 'own'; print(_run())\n"
+    )
+    told = {**os.environ, name: "inherited"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None\nown\n"
 
 
 @pytest.mark.slow

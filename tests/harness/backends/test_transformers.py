@@ -124,12 +124,25 @@ def test_replies_vary(singly: list[str]) -> None:
 
 
 def test_a_sampling_checkpoint_is_decoded_greedily(
-    tiny_model: Path, loaded: Loaded, requests: list[Request]
+    tiny_model: Path, llama: Loaded, requests: list[Request]
 ) -> None:
-    """The checkpoint samples, penalises, and stops at 30 tokens by default; callgate does not."""
-    assert json.loads((tiny_model / "generation_config.json").read_text())["do_sample"]
-    assert loaded.texts(requests) == loaded.texts(requests)
-    config = loaded.model.generation_config
+    """The checkpoint samples, penalises, and stops at 30 tokens by default; callgate does not.
+
+    A model that `generate` answers says the likeliest token at every step.
+    """
+    llama.model.generation_config = transformers.GenerationConfig.from_pretrained(tiny_model)
+    assert llama.model.generation_config.do_sample
+    decode_greedily(llama.model, llama.encoder)
+    likeliest = []
+    for request in requests:
+        ids = list(tokenize(llama.encoder, request, NEW_TOKENS))
+        start = len(ids)
+        while len(ids) < start + NEW_TOKENS and ids[-1] not in llama.encoder.stop_ids:
+            with torch.inference_mode():
+                ids.append(int(llama.model(torch.tensor([ids])).logits[0, -1].argmax()))
+        likeliest.append(llama.encoder.tokenizer.decode(ids[start:]))
+    assert llama.texts(requests) == likeliest
+    config = load(tiny_model).model.generation_config
     assert (config.do_sample, config.num_beams) == (False, 1)
     unset = ("top_k", "top_p", "temperature", "repetition_penalty", "cache_implementation")
     assert [getattr(config, name) for name in unset] == [None] * len(unset)
@@ -425,6 +438,35 @@ def test_bfloat16_is_bfloat16(tiny_model: Path, ask: Ask) -> None:
     assert one.answers([ask("Hello")])[0].error is None
 
 
+BFLOAT16 = Placement("cpu", "bfloat16", "")
+
+
+def logits(model: Any) -> Any:
+    """What a model says to 200 tokens, further than its sliding window reaches."""
+    with torch.inference_mode():
+        return model(torch.arange(100, 300)[None]).logits
+
+
+def test_bfloat16_is_what_transformers_makes_of_it(tiny_model: Path) -> None:
+    """Buffers are no weights: the rotary frequencies stay in float32, and the logits are equal."""
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tiny_model, dtype="bfloat16").eval()
+    ours = load(tiny_model, placement=BFLOAT16).model
+    kept, found = dict(plain.named_buffers()), dict(ours.named_buffers())
+    assert {name: one.dtype for name, one in found.items()} == {n: b.dtype for n, b in kept.items()}
+    assert any(one.dtype == torch.float32 for one in found.values())
+    assert torch.equal(logits(ours), logits(plain))
+
+
+def test_a_merged_model_in_bfloat16_is_what_transformers_makes_of_it(
+    tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    """An adapter is merged in float32 and the sum is rounded: the weights, and nothing else."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "merged"))
+    load(tiny_model, adapter).model.save_pretrained(folder)
+    ours, saved = load(tiny_model, adapter, BFLOAT16), load(folder, placement=BFLOAT16)
+    assert torch.equal(logits(ours.model), logits(saved.model))
+
+
 def test_a_checkpoint_kept_in_bfloat16_runs_in_float32(tiny: Path, ask: Ask) -> None:
     """The precision of the file does not decide: on a CPU it is float32."""
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype="bfloat16")
@@ -448,6 +490,8 @@ def save_adapter(model_folder: Path, folder: Path, **settings: Any) -> Path:
         for name, weight in adapted.named_parameters():
             if "lora_" in name:
                 weight.normal_(0, 0.05)
+            elif weight.requires_grad:  # saved whole, or tokens' own
+                weight.add_(torch.randn_like(weight) * 0.05)
     adapted.save_pretrained(folder)
     return folder
 
@@ -482,6 +526,37 @@ def test_an_adapter_is_merged_in_float32(tiny_model: Path, adapter: Path) -> Non
     assert torch.equal(dict(half.model.named_parameters())[name], exact.bfloat16())
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["lm_head"]},
+        {"target_modules": ["embed_tokens"]},
+        {"target_modules": ["embed_tokens", "lm_head", "q_proj"]},
+        {"target_modules": ["embed_tokens"], "ensure_weight_tying": True},
+        {"modules_to_save": ["lm_head"]},
+        {"trainable_token_indices": [100, 101, 102]},
+    ],
+    ids=["head", "embedding", "both", "both as one", "a head of its own", "tokens"],
+)
+def test_an_adapter_of_tied_weights_says_what_peft_says(
+    tiny_model: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """One matrix serves as embedding and head: a change of one of them is not made to the other.
+
+    Saved again, as tuning does, the model still says so.
+    """
+    peft = pytest.importorskip("peft")
+    folder = save_adapter(tiny_model, tmp_path / "adapter", **settings)
+    base = transformers.AutoModelForCausalLM.from_pretrained(tiny_model, dtype="float32")
+    beside = peft.PeftModel.from_pretrained(base, str(folder)).eval()
+    merged = load(tiny_model, folder).model
+    assert (logits(merged) - logits(beside)).abs().max() < 1e-3
+    assert (logits(merged) - logits(load(tiny_model).model)).abs().max() > 0.1
+    saved = Path(shutil.copytree(tiny_model, tmp_path / "saved"))
+    merged.save_pretrained(saved)
+    assert torch.equal(logits(load(saved).model), logits(merged))
+
+
 def test_an_adapter_of_another_model_is_refused(
     tiny_model: Path, adapter: Path, tmp_path: Path, edit: Edit
 ) -> None:
@@ -510,6 +585,22 @@ def test_an_adapter_without_its_weights_is_refused(
     assert str(raised.value).startswith(head)
 
 
+def test_an_adapter_of_a_deeper_model_is_refused(
+    tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    """PEFT passes over the weights of layers that the model lacks; here that is an error."""
+    from safetensors.torch import load_file, save_file
+
+    deeper = Path(shutil.copytree(adapter, tmp_path / "deeper"))
+    weights = load_file(deeper / "adapter_model.safetensors")
+    more = {name.replace(".1.", ".3."): one.clone() for name, one in weights.items()}
+    save_file(weights | more, deeper / "adapter_model.safetensors")
+    with pytest.raises(BackendError) as raised:
+        load(tiny_model, deeper)
+    head = f"adapter {deeper} does not fit: the model has no place for {len(weights) // 2} of its "
+    assert str(raised.value).startswith(f"{head}weights (base_model.")
+
+
 # What cannot be loaded
 
 
@@ -522,6 +613,17 @@ def test_a_tokenizer_that_is_not_functiongemmas(tiny: Path) -> None:
     assert str(raised.value) == (
         "model the-model: its tokenizer lacks <end_of_turn>, so it is not FunctionGemma's; "
         "callgate doctor compares the two"
+    )
+
+
+def test_a_model_without_a_template(tiny: Path) -> None:
+    """It is one error of the model, not one of each case."""
+    (tiny / "chat_template.jinja").unlink()
+    with pytest.raises(BackendError) as raised:
+        load_encoder(Checkpoint("the-model", "the-model", tiny))
+    assert str(raised.value) == (
+        "model the-model: it has no chat template, so nothing can be asked of it; save "
+        "FunctionGemma's chat_template.jinja beside its weights"
     )
 
 
@@ -574,8 +676,31 @@ def test_missing_weights_are_named(tiny: Path) -> None:
         load(tiny)
     assert str(raised.value) == (
         "model the-model cannot be loaded: its files lack 2 of its weights "
-        "(model.layers.0.mlp.up_proj.weight, model.layers.1.mlp.up_proj.weight, …)"
+        "(model.layers.0.mlp.up_proj.weight, model.layers.1.mlp.up_proj.weight)"
     )
+
+
+def test_weights_of_a_deeper_model_are_named(tiny: Path, edit: Edit) -> None:
+    """The library would answer with the first layer alone."""
+    edit(tiny / "config.json", num_hidden_layers=1, layer_types=["sliding_attention"])
+    with pytest.raises(BackendError) as raised:
+        load(tiny)
+    assert str(raised.value) == (
+        "model the-model cannot be loaded: its files hold 13 weights that config.json has no "
+        "place for (model.layers.1.input_layernorm.weight, model.layers.1.mlp.down_proj.weight, "
+        "model.layers.1.mlp.gate_proj.weight, …)"
+    )
+
+
+def test_a_tied_head_may_be_saved_too(tiny: Path) -> None:
+    """A head that the embedding has already, and frequencies, are no foreign weights."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(tiny / "model.safetensors")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+    weights["model.rotary_emb.inv_freq"] = torch.zeros(8)
+    save_file(weights, tiny / "model.safetensors", metadata={"format": "pt"})
+    assert load(tiny).model.config.tie_word_embeddings
 
 
 def test_a_device_that_is_not_there(tiny_model: Path) -> None:

@@ -27,7 +27,8 @@ def test_functiongemmas_kind_is_fine(tiny: Path) -> None:
     """A checkpoint with FunctionGemma's template and tokens passes every check."""
     found = checks(tiny)
     assert {name for name, check in found.items() if check.good} == {
-        *("architecture", "chat template", "control tokens", "special flags", "stop tokens"),
+        *("architecture", "weights", "chat template", "control tokens", "special flags"),
+        "stop tokens",
     }
     assert not [check for check in found.values() if check.good is False]
     assert found["architecture"].found == "Gemma3ForCausalLM, 2 layers, hidden 32"
@@ -118,6 +119,22 @@ def test_a_template_in_the_tokenizers_configuration(tiny: Path, edit: Edit) -> N
     assert checks(tiny)["chat template"].good is True
 
 
+def test_templates_of_several_names(tiny: Path, edit: Edit) -> None:
+    """A list of templates is read; the one for tools is the one that requests with tools get."""
+    file = tiny / "chat_template.jinja"
+    good = {"name": "default", "template": file.read_text()}
+    more = tiny / "additional_chat_templates"
+    more.mkdir()
+    (more / "tool_use.jinja").write_text("{{ bos_token }}Tools!")
+    assert checks(tiny)["chat template"].found.startswith("renders 'Tools!' for '<start_of_turn>")
+    shutil.rmtree(more)
+    file.unlink()
+    edit(tiny / "tokenizer_config.json", chat_template=[good])
+    assert checks(tiny)["chat template"].good is True
+    edit(tiny / "tokenizer_config.json", chat_template=[good | {"name": "rag"}])
+    assert checks(tiny)["chat template"].found == "fails: none is named 'default'"
+
+
 def test_tokens_that_lack_moved_or_changed(tiny: Path) -> None:
     """A missing control token is a fault; another id or flag is told, with what it means."""
     file = tiny / "tokenizer.json"
@@ -156,6 +173,34 @@ def test_sizes(tiny: Path, edit: Edit) -> None:
     )
 
 
+def test_an_embedding_resized_to_the_tokenizer(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows for FunctionGemma's two image tokens, which have none there, are a fault."""
+    rows = json.loads((tiny / "config.json").read_text())["vocab_size"]
+    monkeypatch.setattr("harness.doctor.ROWS", rows - 2)
+    found = checks(tiny)["vocabulary"]
+    assert found.good is False
+    assert found.advice == "the embedding was resized: its rows past FunctionGemma's are noise"
+
+
+def test_weights_that_are_cut_off(tiny: Path) -> None:
+    """Files that end before their tensors do, or that an index names and nobody has."""
+    file = tiny / "model.safetensors"
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:-7])
+    cut = f"model.safetensors has {size - 7} bytes of {size}"
+    advice = "they cannot be loaded: download or save them again"
+    assert checks(tiny)["weights"] == Check("weights", cut, good=False, advice=advice)
+    shards = {"a": "model-1.safetensors", "b": "model.safetensors", "c": 7, "d": "../x", "e": "\0"}
+    (tiny / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    lost = f"\0: embedded null byte; model-1.safetensors: No such file or directory; {cut}"
+    assert checks(tiny)["weights"].found == lost
+    (tiny / "model.safetensors.index.json").write_text('{"weight_map": [7]}')
+    file.write_bytes(b"")
+    (tiny / "more.safetensors").mkdir()
+    none = "has no header of a safetensors file"
+    assert checks(tiny)["weights"].found == f"model.safetensors {none}; more.safetensors {none}"
+
+
 def test_leftovers(tiny: Path, edit: Edit) -> None:
     """`add_bos_token` and a left-over processor are told, with what callgate does about them."""
     edit(tiny / "tokenizer_config.json", add_bos_token=True, processor_class="Gemma3Processor")
@@ -171,7 +216,7 @@ def test_leftovers(tiny: Path, edit: Edit) -> None:
 
 
 def test_an_adapter(tiny: Path, tmp_path: Path) -> None:
-    """An adapter is told with its kind, rank and base."""
+    """An adapter is told with its kind, rank and base, and a base of another name is noted."""
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     config = {
@@ -181,7 +226,11 @@ def test_an_adapter(tiny: Path, tmp_path: Path) -> None:
     }
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     wanted = "LORA, rank 8, made for google/functiongemma-270m-it"
-    assert checks(tiny, adapter)["adapter"] == Check("adapter", wanted)
+    advice = "the model is m: see that it is the same"
+    assert checks(tiny, adapter)["adapter"] == Check("adapter", wanted, advice=advice)
+    for name in ("google/functiongemma-270m-it", "google/functiongemma-270m-it@v2"):
+        same = {check.name: check for check in examine(Checkpoint(name, name, tiny, adapter))}
+        assert same["adapter"] == Check("adapter", wanted)
 
 
 HOSTILE = (
@@ -202,12 +251,20 @@ def test_hostile_files_break_nothing(tiny: Path, text: str) -> None:
     assert all(line.isprintable() for line in check_lines(found))
 
 
+FAR = (
+    b"\x47" + b"\0" * 7 + b'{"embed_tokens.weight": {"shape": [1e999], "data_offsets": [0, 1e999]}}'
+)
+"""A header of 71 bytes whose numbers are none."""
+
+
 def test_hostile_weights_break_nothing(tiny: Path) -> None:
     """A header of the weights that lies about its length or content is passed over."""
     rows = json.loads((tiny / "config.json").read_text())["vocab_size"]
-    for header in (b"", b"\xff" * 8, b"\x02" + b"\0" * 7 + b"[]", b"\xff" * 7 + b"\0{"):
+    for header in (b"", b"\xff" * 8, b"\x02" + b"\0" * 7 + b"[]", b"\xff" * 7 + b"\0{", FAR):
         (tiny / "model.safetensors").write_bytes(header)
-        assert f"embedding of {rows} rows" in checks(tiny)["vocabulary"].found
+        found = checks(tiny)
+        assert f"embedding of {rows} rows" in found["vocabulary"].found
+        assert found["weights"].good is False
 
 
 def test_mini_is_functiongemmas_kind(tmp_path: Path) -> None:
