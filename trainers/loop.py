@@ -18,7 +18,6 @@ from harness.cases import Spec
 from harness.errors import CallgateError, UsageError
 from harness.options import Settings
 from harness.placement import Placement
-from harness.run_log import digests
 from harness.wording import shown_path
 from reports.documents import documents_told
 from trainers.data import Data, Order, prepare
@@ -32,6 +31,7 @@ from trainers.judge import (
     logged,
     stand,
 )
+from trainers.resuming import check_same, facts_of
 from trainers.rounds import Rounds, conclude
 from trainers.run_folder import (
     Progress,
@@ -91,7 +91,7 @@ def tune(order: Order, teller: Teller) -> Outcome:
     check_tokens(encoder, backend.checkpoint.name)
     check_base(backend.checkpoint)
     data = prepare(order, encoder, teller)
-    _check_same(order, backend)
+    check_same(order, backend)
     _check_optimizer(order.tuning.optimizer, backend.placement)
     with held(order.folder, begun=begun):
         return _tune(order, data, encoder, backend, teller)
@@ -136,41 +136,6 @@ def _local(gate: Settings) -> LocalModel:
     return backend
 
 
-def _facts(order: Order, backend: LocalModel) -> dict[str, Any]:
-    """What may not change while a run is resumed."""
-    return {
-        "specs": digests(order.specs),
-        "guard": digests(order.guard),
-        "model": backend.fingerprint,
-    }
-
-
-def _check_same(order: Order, backend: LocalModel) -> None:
-    """A run goes on only with what it began with."""
-    if not order.folder.settings.exists():
-        return
-    import yaml
-
-    try:
-        began = yaml.safe_load(order.folder.settings.read_text(encoding="utf-8"))["digests"]
-        specs = {kind: dict(began[kind]) for kind in ("specs", "guard")}
-        model = began["model"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise UsageError(
-            f"{shown_path(order.folder.settings)}: has no `digests` of specs, guard and model, so "
-            "it is not as the run wrote it: restore it, or begin again in another folder"
-        ) from None
-    now = _facts(order, backend)
-    where = shown_path(order.folder.root)
-    for kind, flag in (("specs", "PATH"), ("guard", "--guard")):
-        _check_same_files(specs[kind], now[kind], flag, where)
-    if model != now["model"]:
-        raise UsageError(
-            f"the base model is not as it was when the run in {where} began: restore it, or begin "
-            "again in another folder"
-        )
-
-
 def _check_optimizer(name: str, placement: Placement) -> None:
     """Raises UsageError for one that is not there: before anything is judged, not after."""
     from transformers import Trainer, TrainingArguments
@@ -183,35 +148,13 @@ def _check_optimizer(name: str, placement: Placement) -> None:
         raise UsageError(f"--optimizer {name}: {reason}") from None
 
 
-def _check_same_files(
-    began: Mapping[str, str], now: Mapping[str, str], flag: str, where: str
-) -> None:
-    for name in sorted(began.keys() | now.keys()):
-        if name not in now:
-            raise UsageError(
-                f"--resume: the run in {where} began with the spec {name!r} too, which no {flag} "
-                "names now: give the same ones again"
-            )
-        if name not in began:
-            raise UsageError(
-                f"--resume: the run in {where} began without the spec {name!r}, which a {flag} "
-                "names now: give the same ones again, or begin again in another folder"
-            )
-        if began[name] != now[name]:
-            raise UsageError(
-                f"spec {name!r} is not as it was when the run in {where} began, so its before "
-                "and after could not be compared: restore the file, or begin again in "
-                "another folder"
-            )
-
-
 def _begin(order: Order, data: Data, backend: LocalModel) -> None:
     """Write the settings and the first line of the history, where they are not there yet."""
     folder = order.folder
     facts = {
         "resolved": _resolved(order.tuning, backend),
         "versions": versions(),
-        "digests": _facts(order, backend),
+        "digests": facts_of(order, backend),
     }
     asked = replace(order.gate, device=order.device or order.gate.device)
     make_folder(folder, settings_text(order.tuning, asked, facts))

@@ -251,6 +251,7 @@ def hub() -> Iterator[Hub]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield state
     server.shutdown()
+    server.server_close()
 
 
 def _push(here: Path, tiny: Path, hub: Hub, *flags: str) -> subprocess.CompletedProcess[str]:

@@ -176,7 +176,7 @@ def test_sizes(tiny: Path, edit: Edit) -> None:
 def test_an_embedding_resized_to_the_tokenizer(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows for FunctionGemma's two image tokens, which have none there, are a fault."""
     rows = json.loads((tiny / "config.json").read_text())["vocab_size"]
-    monkeypatch.setattr("harness.doctor.ROWS", rows - 2)
+    monkeypatch.setattr("harness.command_line.doctor.ROWS", rows - 2)
     found = checks(tiny)["vocabulary"]
     assert found.good is False
     assert found.advice == "the embedding was resized: its rows past FunctionGemma's are noise"
