@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.errors import BackendError, UsageError
+from harness.errors import BackendError, UsageError, first_line
 from harness.memo import read_memo, write_memo
 from harness.options import MODEL_CHOICES
 
@@ -187,7 +187,7 @@ def _hub_reason(error: BaseException, repo: str, revision: str) -> str:
         if isinstance(cause, errors.RevisionNotFoundError):
             return f"has no revision {revision!r}"
         if isinstance(cause, errors.HFValidationError):
-            return f"is no Hub id: {_first_line(cause)}"
+            return f"is no Hub id: {first_line(cause)}"
         if isinstance(cause, errors.HfHubHTTPError):
             return _refusal(cause)
     if any(_is_offline(cause) for cause in causes):
@@ -196,7 +196,7 @@ def _hub_reason(error: BaseException, repo: str, revision: str) -> str:
             "the Hub cannot be reached (no network, or HF_HUB_OFFLINE is set); download it once "
             f"where there is a network (`hf download {repo}`), or name the folder that holds it"
         )
-    return f"could not be downloaded: {_first_line(error)}"
+    return f"could not be downloaded: {first_line(error)}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -222,10 +222,6 @@ def _is_offline(error: BaseException) -> bool:
     """Whether the error says that nobody answered; by name, as the HTTP client may change."""
     words = ("Connect", "Timeout", "OfflineMode", "LocalEntryNotFound", "IncompleteSnapshot")
     return isinstance(error, ConnectionError) or type(error).__name__.startswith(words)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0]
 
 
 def fingerprint(checkpoint: Checkpoint, memo: Path) -> str:

@@ -71,6 +71,11 @@ class BackendError(CallgateError):
     exit_code = 3
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what a library says of an error; its type's name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
+
+
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint: `did you mean 'X'?`, or `otherwise` where nothing known is near."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.65)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.checkpoints import MISSING_LIBRARIES
-from harness.errors import BackendError
+from harness.errors import BackendError, first_line
 from harness.memo import read_memo, write_memo
 from harness.options import Settings
 
@@ -103,7 +103,7 @@ def _ask_torch(settings: Settings) -> Placement:
         device = torch.device(settings.device)
         _try(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         raise BackendError(f"device {settings.device!r} cannot be used: {reason}") from None
     return _precision(settings, str(device), bf16=_has_bfloat16(device), why="asked for")
 
@@ -123,7 +123,7 @@ def _best(settings: Settings) -> Placement:
         try:
             _try(device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            why = f"{name} cannot be used: {_first_line(error)}"
+            why = f"{name} cannot be used: {first_line(error)}"
             continue
         why = torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
         return _precision(settings, name, bf16=_has_bfloat16(device), why=why)
@@ -145,10 +145,6 @@ def _has_bfloat16(device: torch.device) -> bool:
         return False
     with torch.cuda.device(device):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0]
 
 
 def _precision(settings: Settings, device: str, *, bf16: bool, why: str) -> Placement:

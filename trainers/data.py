@@ -22,7 +22,7 @@ from trainers.judge import NothingJudgedError
 from trainers.leak_guard import Leak, find_leaks, pair_text, refusal
 from trainers.run_folder import RunFolder
 from trainers.settings import Tuning
-from trainers.splits import Division, divide, learnt_from
+from trainers.splits import Division, divide, guarded, learnt_from
 from trainers.telling import Teller
 
 
@@ -59,9 +59,8 @@ def prepare(order: Order, encoder: Encoder, teller: Teller) -> Data:
     train = learnt_from(order.specs)
     _check_proof(order)
     # Before some are given up: a train case that is a test prompt must not become a dev case.
-    held_out = [
-        c for spec in (*order.specs, *order.guard) for c in spec.cases if c.split != "train"
-    ]
+    judged = guarded((*order.specs, *order.guard))
+    held_out = [case for spec in judged for case in spec.cases]
     leaks = find_leaks(train, held_out, tuning.similarity)
     if leaks and tuning.leaks == "refuse":
         raise UsageError(refusal(leaks))

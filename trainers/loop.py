@@ -15,7 +15,7 @@ from harness.backends import backend_for
 from harness.backends.local_model import LocalModel
 from harness.backends.transformers import Encoder, load_encoder, load_model
 from harness.cases import Spec
-from harness.errors import CallgateError, UsageError
+from harness.errors import CallgateError, UsageError, first_line
 from harness.options import Settings
 from harness.placement import Placement
 from harness.wording import shown_path
@@ -144,8 +144,7 @@ def _check_optimizer(name: str, placement: Placement) -> None:
         args = TrainingArguments(optim=name, use_cpu=placement.device == "cpu")
         Trainer.get_optimizer_cls_and_kwargs(args)
     except (ImportError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
-        raise UsageError(f"--optimizer {name}: {reason}") from None
+        raise UsageError(f"--optimizer {name}: {first_line(error)}") from None
 
 
 def _begin(order: Order, data: Data, backend: LocalModel) -> None:

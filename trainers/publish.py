@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.cases import DEVELOPER
-from harness.errors import CallgateError, UsageError
+from harness.errors import CallgateError, UsageError, first_line
 from harness.summary import interval_text
 from harness.wording import shown_path
 from trainers.data import Order
@@ -64,7 +64,7 @@ def upload(folder: Path, readme: str, repository: str) -> str:
         raise UsageError(f"--push-to-hub: {error}") from None
     except Exception as error:
         # Not narrower: what fails on the way to the Hub fails in the manner of every layer.
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        reason = first_line(error)
         raise UploadError(
             f"not uploaded to {repository}: {reason}\nThe model is in {shown_path(folder)}; once "
             f"logged in (hf auth login): hf upload {repository} {shown_path(folder)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import MISSING_LIBRARIES
-from harness.errors import BackendError
+from harness.errors import BackendError, first_line
 
 
 def merged(model: Any, folder: Path) -> Any:
@@ -37,7 +37,7 @@ def merged(model: Any, folder: Path) -> Any:
             return adapted.merge_and_unload()
     except Exception as error:
         # Not narrower: what cannot be merged fails in as many ways as there are kinds of adapters.
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        reason = first_line(error)
         raise BackendError(f"adapter {folder} does not fit: {reason}") from None
 
 

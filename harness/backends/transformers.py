@@ -13,7 +13,7 @@ from harness.backends.adapters import cast, merged, some_of
 from harness.cases import Finish, Reply, Request
 from harness.checkpoints import MISSING_LIBRARIES, Checkpoint
 from harness.decoding import Decoded, Job, decode
-from harness.errors import BackendError
+from harness.errors import BackendError, first_line
 from harness.functiongemma import STOP_TOKENS
 from harness.placement import Placement
 from harness.slots import supported
@@ -76,7 +76,7 @@ def load_encoder(checkpoint: Checkpoint) -> Encoder:
     except Exception as error:
         # Not narrower: tokenizers and safetensors raise errors of their own, Exception itself too.
         raise BackendError(
-            f"model {checkpoint.name} cannot be loaded: {_first_line(error)}"
+            f"model {checkpoint.name} cannot be loaded: {first_line(error)}"
         ) from None
 
 
@@ -123,7 +123,7 @@ def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -
     except Exception as error:
         # Not narrower: see load_encoder.
         raise BackendError(
-            f"model {checkpoint.name} cannot be loaded: {_first_line(error)}"
+            f"model {checkpoint.name} cannot be loaded: {first_line(error)}"
         ) from None
     _check_names(checkpoint, model, info)
     if checkpoint.adapter:
@@ -133,7 +133,7 @@ def load_model(checkpoint: Checkpoint, placement: Placement, encoder: Encoder) -
         model = model.to(placement.device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts that it has it
         raise BackendError(
-            f"model {checkpoint.name} cannot be put on {placement.device}: {_first_line(error)}"
+            f"model {checkpoint.name} cannot be put on {placement.device}: {first_line(error)}"
         ) from None
     return decode_greedily(model, encoder)
 
@@ -180,10 +180,6 @@ def decode_greedily(model: Any, encoder: Encoder) -> Any:
     return model.eval()
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0]
-
-
 def render(encoder: Encoder, request: Request) -> str:
     """The prompt as text, by the model's own chat template."""
     text: str = encoder.tokenizer.apply_chat_template(
@@ -206,7 +202,7 @@ def tokenize(encoder: Encoder, request: Request, max_new_tokens: int) -> tuple[i
     except Exception as error:
         # Not narrower: the template is the model's, and may raise whatever Python does.
         raise BackendError(
-            f"the model's chat template refuses this case: {_first_line(error)}"
+            f"the model's chat template refuses this case: {first_line(error)}"
         ) from None
     ids = tuple(encoder.tokenizer(text, add_special_tokens=False)["input_ids"])
     if encoder.bos_id is not None and ids[:1] != (encoder.bos_id,):
@@ -254,7 +250,7 @@ def answer(
             yield from _decoded(encoder, model(), left, max_new_tokens, batch_size, shared_prefix)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
-                raise BackendError(f"the model broke: {_first_line(error)}") from None
+                raise BackendError(f"the model broke: {first_line(error)}") from None
     yield from _generated(encoder, model, list(left.values()), max_new_tokens, batch_size)
 
 
@@ -336,7 +332,7 @@ def _generated(
             replies = _generate(encoder, model(), batch, max_new_tokens)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
-                raise BackendError(f"the model broke: {_first_line(error)}") from None
+                raise BackendError(f"the model broke: {first_line(error)}") from None
             if len(batch) > 1:
                 most = len(batch) // 2
                 continue

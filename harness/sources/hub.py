@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.cases import Json
+from harness.errors import first_line
 from harness.spec_files.strict_yaml import FileRefused
 
 SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -224,8 +225,7 @@ def _refused(error: Exception, repo: str, revision: str | None) -> FileRefused:
             f"(`hf download --repo-type dataset {repo}`), or name its file by `path`"
         )
         return FileRefused(what, hint, "hub")
-    text = (str(error).strip() or type(error).__name__).split("\n")[0]
-    return FileRefused(f"could not be downloaded: {text}", "try again later", "hub")
+    return FileRefused(f"could not be downloaded: {first_line(error)}", "try again later", "hub")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
