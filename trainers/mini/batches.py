@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.mini.marks import Format, choices, deciding, recalled
+from trainers.mini.marks import Format, choices, deciding, passing, recalled
 from trainers.mini.mixture import CORPUS_SEED, Stage, chunk_rows
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
@@ -27,6 +27,7 @@ SCORED_SHARE = 0.3125
 SWAP_CHANCE = 0.45
 # The few tokens that choose carry what is hard to learn; the many that copy are soon right.
 DECIDING_WEIGHT = 6.0
+PASSING_WEIGHT = 2.0
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # Words that say how a request or the format is built stay as they are.
@@ -45,11 +46,13 @@ class Example:
         ids: prompt and target.
         start: where the target begins.
         recall: whether names stand behind descriptions, to be foretold there.
+        values: the ids of the texts among the arguments asked for.
     """
 
     ids: list[int]
     start: int
     recall: bool = False
+    values: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,31 +92,43 @@ class Encoder:
     def form(self) -> Format:
         """The format's ids in this vocabulary."""
         vocabulary = self._tokenizer.get_vocab()
-        texts = ("declaration:", "{description:", "call:", "{", "<end_function_call>")
-        return Format(*(vocabulary[text] for text in texts))
+        texts = (
+            "declaration:",
+            "{description:",
+            "call:",
+            "{",
+            "<end_function_call>",
+            ",",
+            "<escape>",
+        )
+        brackets = (frozenset(vocabulary[text] for text in pair) for pair in ("{[", "}]"))
+        return Format(*(vocabulary[text] for text in texts), *brackets)
 
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """The rows' ids as they are."""
         encode = self._tokenizer.encode_batch
         prompts = encode([prompt_text(row) for row in rows], add_special_tokens=False)
         targets = encode([target_text(row) for row in rows], add_special_tokens=False)
-        parts = zip(rows, prompts, targets, strict=True)
-        return [Example(a.ids + b.ids, len(a.ids), r.family == "recall") for r, a, b in parts]
+        texts = encode([" ".join(row.values) for row in rows], add_special_tokens=False)
+        parts = zip(rows, prompts, targets, texts, strict=True)
+        return [
+            Example(a.ids + b.ids, len(a.ids), row.family == "recall", frozenset(c.ids))
+            for row, a, b, c in parts
+        ]
 
     def swapped(self, example: Example, rng: Random, share: float) -> Example:
-        """The example with some of the words that target and prompt share made random.
+        """The example with some of the words of its values made random.
 
-        Every place of a word gets the same new word, so that the target can still be copied,
-        and only by copying: no name or value can be remembered.
+        Every place of a word gets the same new word, so that a value can still be copied, and
+        only by copying: none can be remembered.
 
         Args:
             example: the encoded row.
             rng: where all choices come from.
             share: the share of those words that is replaced.
         """
-        prompt, target = example.ids[: example.start], example.ids[example.start :]
-        shared = sorted((set(prompt) & set(target)) & self._words.keys())
-        return self._replaced(example, [word for word in shared if rng.random() < share], rng)
+        words = sorted(example.values & self._words.keys())
+        return self._replaced(example, [word for word in words if rng.random() < share], rng)
 
     def scrambled(self, example: Example, rng: Random) -> Example:
         """The example with all words made random, save those of the format."""
@@ -123,7 +138,7 @@ class Encoder:
         """The row's example with words replaced as the row allows."""
         if row.swap == "all":
             return self.scrambled(example, rng)
-        if row.swap == "shared" and rng.random() < SWAP_CHANCE:
+        if row.swap == "values" and rng.random() < SWAP_CHANCE:
             return self.swapped(example, rng, rng.uniform(0.3, 1.0))
         return example
 
@@ -137,6 +152,10 @@ class Encoder:
         """The places of the tokens that choose; in a recall drill also those of all names."""
         found = deciding(example.ids, example.start, self.form)
         return found | recalled(example.ids, self.form) if example.recall else found
+
+    def passing(self, example: Example) -> set[int]:
+        """The places of the tokens that choose the next argument, or to take no more."""
+        return passing(example.ids, example.start, self.form)
 
     def choices(self, example: Example) -> set[int]:
         """The places of the tokens that name one tool and no other."""
@@ -176,8 +195,10 @@ def make_batch(
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = example.ids
         offset, heavy = row * length - 1, encoder.deciding(example)
-        scored = sorted(heavy | set(range(example.start, len(example.ids))))
-        targets += [(offset + at, DECIDING_WEIGHT if at in heavy else 1.0) for at in scored]
+        weights_of = dict.fromkeys(range(example.start, len(example.ids)), 1.0)
+        weights_of |= dict.fromkeys(encoder.passing(example), PASSING_WEIGHT)
+        weights_of |= dict.fromkeys(heavy, DECIDING_WEIGHT)
+        targets += [(offset + at, weight) for at, weight in sorted(weights_of.items())]
         prompts += (offset + at for at in range(1, example.start) if at not in heavy)
     room = int(BATCH_TOKENS * SCORED_SHARE)
     sampled = rng.sample(prompts, max(0, min(len(prompts), room - len(targets))))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from trainers.mini.lookups import lookup_requests
 from trainers.mini.naming import invented_names, renamed, varied
@@ -13,7 +14,7 @@ from trainers.mini.render import value_text
 from trainers.mini.schema import Param, Request, Row, Slot, Tool
 from trainers.mini.slots import string_value
 from trainers.mini.words import Splits, invented, lines, values
-from trainers.mini.written import written_requests, written_tools
+from trainers.mini.written import more_requests, more_tools, written_requests, written_tools
 
 TRIGGER = "You are a model that can do function calling with the following functions"
 REFUSALS = (
@@ -71,7 +72,16 @@ def _row(
     declared = list(tools)
     rng.shuffle(declared)
     calls = tuple(request.call() for request in asked)
-    return Row(family, developer(rng), tuple(declared), text, calls)
+    texts = tuple(found for request in asked for found in _texts(request.arguments))
+    return Row(family, developer(rng), tuple(declared), text, calls, swap="values", values=texts)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for member in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(member)
 
 
 def single(family: str, requests: Sequence[Request], rng: Random) -> Row:
@@ -104,8 +114,9 @@ def _repeated(
 ) -> tuple[list[Request], list[Request]]:
     """Two or three requests to one tool, and requests for other tools."""
     times = rng.choice((2, 2, 3))
-    if source is written_requests:
-        able = [one for one in written_tools(splits.schemas) if one.tool.params]
+    if source in (written_requests, more_requests):
+        known = more_tools() if source is more_requests else written_tools(splits.schemas)
+        able = [one for one in known if one.tool.params]
         written = rng.choice(able)
         asked = [written.request(rng, splits) for _ in range(times)]
     else:
@@ -145,7 +156,7 @@ def parallel(
     asked = renamed(asked, [by_name[one.tool.name] for one in asked])
     tools = {one.tool.name: one.tool for one in named}
     row = _row("parallel", list(tools.values()), asked, rng, rng.choice(JOINTS))
-    return replace(row, swap="none" if source is lookup_requests else "shared")
+    return replace(row, swap="none") if source is lookup_requests else row
 
 
 def pick(count: int, rng: Random, splits: Splits, most: int = 4) -> Row:
@@ -162,7 +173,7 @@ def pick(count: int, rng: Random, splits: Splits, most: int = 4) -> Row:
     """
     requests = bare_requests(count + 1, rng, splits)
     requests = renamed(requests, invented_names(count + 1, rng, splits))
-    if rng.random() < 0.15:
+    if rng.random() < (0.22 if splits.more else 0.15):
         return refusal("pick", requests, rng)
     tools = [request.tool for request in requests[1:]]
     asked = rng.sample(requests[1:], rng.randint(1, min(count, most)))

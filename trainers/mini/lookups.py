@@ -7,7 +7,8 @@ and which a public question should go to is for users of the model to teach.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Literal
@@ -48,16 +49,41 @@ class Domain:
 
 
 @cache
-def domains(side: Side) -> tuple[Domain, ...]:
-    """All departments, or all topics."""
-    rows = [fields(line) for line in lines(side)]
-    return tuple(Domain(side, r[0], items(r[1]), items(r[2]), items(r[3])) for r in rows)
+def domains(side: Side, more: bool = False) -> tuple[Domain, ...]:
+    """All departments, or all topics; `more` adds what is for training alone.
+
+    What training adds to a domain holds nothing of what the evaluation sets ask about.
+    """
+    found = tuple(_domain(side, fields(line)) for line in lines(side))
+    if not more:
+        return found
+    known = {one.key: _of_training(one) for one in found}
+    asked = {text for one in found for text in one.subjects + one.tasks}
+    for extra in (_domain(side, fields(line)) for line in lines(f"{side}_more")):
+        own = known.get(extra.key, Domain(side, extra.key, (), (), ()))
+        known[extra.key] = Domain(
+            side,
+            extra.key,
+            own.glosses + extra.glosses,
+            own.subjects + tuple(text for text in extra.subjects if text not in asked),
+            own.tasks + tuple(text for text in extra.tasks if text not in asked),
+        )
+    return tuple(known.values())
+
+
+def _domain(side: Side, row: list[str]) -> Domain:
+    return Domain(side, row[0], items(row[1]), items(row[2]), items(row[3]))
+
+
+def _of_training(one: Domain) -> Domain:
+    subjects, tasks = of_split(one.subjects, "train"), of_split(one.tasks, "train")
+    return replace(one, subjects=subjects, tasks=tasks)
 
 
 @cache
-def _frames(kind: str, side: Side | Literal["both"]) -> tuple[str, ...]:
-    rows = map(fields, lines("questions"))
-    return next(items(row[2]) for row in rows if row[:2] == [kind, side])
+def _frames(kind: str, side: Side | Literal["both"], more: bool = False) -> tuple[str, ...]:
+    rows = map(fields, lines("questions") + lines("questions_more") * more)
+    return tuple(frame for row in rows if row[:2] == [kind, side] for frame in items(row[2]))
 
 
 @cache
@@ -72,23 +98,26 @@ def keywords(text: str) -> str:
 
 
 def _pool(words: tuple[str, ...], splits: Splits) -> tuple[str, ...]:
-    found = of_split(words, splits.schemas)
+    found = words if splits.more else of_split(words, splits.schemas)
     return found if len(found) > 1 else words
 
 
 def question(domain: Domain, rng: Random, splits: Splits) -> str:
     """A question of the domain, without capital letter and question mark."""
     subjects = _pool(domain.subjects, splits)
-    tasks = of_split(domain.tasks, splits.schemas)
-    if tasks and rng.random() < 0.25:
-        return rng.choice(_frames("task", domain.side)).format(k=rng.choice(tasks))
-    frame = "{s}" if rng.random() < 0.1 else rng.choice(_frames("subject", domain.side))
+    tasks = domain.tasks if splits.more else of_split(domain.tasks, splits.schemas)
+    as_task = bool(tasks) and rng.random() < 0.25
+    frames = _frames("task" if as_task else "subject", domain.side, splits.more)
+    if as_task and not splits.more:
+        return rng.choice(frames).format(k=rng.choice(tasks))
+    frame = "{s}" if not as_task and rng.random() < 0.1 else rng.choice(frames)
     filler = {
         "w": invented(rng, splits.values).capitalize(),
         "c": rng.choice(values("city", splits.values)),
     }
     team = rng.choice(_frames("team", "both")).format(**filler)
     return frame.format(
+        k=rng.choice(tasks) if as_task else "",
         s=rng.choice(subjects),
         o=rng.choice(subjects),
         t=team,
@@ -99,13 +128,25 @@ def question(domain: Domain, rng: Random, splits: Splits) -> str:
     )
 
 
-def lookup_tool(domain: Domain, rng: Random, splits: Splits) -> Tool:
-    """A tool that searches the domain; the description always says what it covers."""
+def lookup_tool(domain: Domain, rng: Random, splits: Splits, others: Sequence[Domain] = ()) -> Tool:
+    """A tool that searches the domain, and others; the description always says what it covers."""
     shape = rng.choice(_NAME_SHAPES)
-    name = shape.format(key=domain.key, word=invented(rng, splits.names))
+    keys = "_".join(one.key for one in (domain, *others))
+    name = shape.format(key=keys, word=invented(rng, splits.names))
     gloss = rng.choice(domain.glosses)
-    if rng.random() < 0.3:
+    if splits.more and rng.random() < 0.5:
+        # Examples alone say what a domain is, if one knows what belongs together.
+        examples = rng.sample(domain.subjects, rng.randint(2, 3))
+        gloss = ", ".join(examples) if rng.random() < 0.4 else f"{gloss}, {', '.join(examples)}"
+    elif rng.random() < 0.3:
         gloss += ", " + " and ".join(rng.sample(_pool(domain.subjects, splits), 2))
+    gloss = (
+        rng.choice(("; ", ", and ", ", ")).join(
+            [gloss, *(rng.choice(one.glosses) for one in others)]
+        )
+        if others
+        else gloss
+    )
     description = rng.choice(_DESCRIPTIONS).format(gloss=gloss, Gloss=gloss[0].upper() + gloss[1:])
     query = Param(rng.choice(_QUERY_NAMES), Slot("title"), rng.choice(_QUERY_TEXTS))
     params = [query]
@@ -118,8 +159,15 @@ def lookup_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
     """Questions of different domains of one side, each with the tool that covers it."""
     side: Side = "departments" if rng.random() < 0.5 else "topics"
     requests: list[Request] = []
-    for domain in rng.sample(domains(side), count):
-        tool = lookup_tool(domain, rng, splits)
+    known = domains(side, splits.more)
+    # A tool for several domains at once: descriptions are lists of what may be asked.
+    width = rng.randint(2, 3) if splits.more and count < 5 and rng.random() < 0.35 else 1
+    drawn = rng.sample(known, min(count * width, len(known)))
+    for group in (drawn[start::count] for start in range(count)):
+        domain, *others = rng.sample(group, len(group)) if width > 1 else group
+        tool = lookup_tool(domain, rng, splits, others)
+        if others:
+            domain = rng.choice(group)
         text = question(domain, rng, splits)
         arguments: dict[str, object] = {tool.params[0].name: keywords(text)}
         if len(tool.params) > 1 and rng.random() < 0.5:

@@ -15,6 +15,10 @@ class Format:
     call: int
     brace: int
     call_end: int
+    comma: int
+    escape: int
+    opening: frozenset[int]
+    closing: frozenset[int]
 
 
 def declared(ids: Sequence[int], form: Format) -> list[list[int]]:
@@ -57,6 +61,25 @@ def deciding(ids: Sequence[int], start: int, form: Format) -> set[int]:
     """
     again = {at + 1 for at in range(start, len(ids) - 1) if ids[at] == form.call_end}
     return choices(ids, start, form) | again | {start}
+
+
+def passing(ids: Sequence[int], start: int, form: Format) -> set[int]:
+    """The places of the target's tokens that choose the next argument, or to take no more.
+
+    The arguments are those of `choices`.
+    """
+    found, inside, quoted, depth = set(), False, False, 0
+    for at in range(start, len(ids) - 1):
+        number = ids[at]
+        inside = (inside or number == form.call) and number != form.call_end
+        quoted ^= number == form.escape
+        if not inside or quoted:
+            continue
+        depth += (number in form.opening) - (number in form.closing)
+        # After a brace or a comma comes a name or the end, after a value a comma or the end.
+        if depth == 1 and (number in (form.brace, form.comma, form.escape)):
+            found.add(at + 1)
+    return found
 
 
 def recalled(ids: Sequence[int], form: Format) -> set[int]:

@@ -22,7 +22,7 @@ CORPUS_SEED = 20260
 CHUNK = 4096
 Counts = tuple[tuple[int, ...], tuple[int, ...]]
 _FEW: Counts = ((1, 2, 3, 4, 5, 6), (45, 40, 12, 1, 1, 1))
-_COUNTS: Counts = ((1, 2, 3, 4, 5, 6), (18, 30, 18, 17, 9, 8))
+_COUNTS: Counts = ((1, 2, 3, 4, 5, 6), (18, 31, 21, 18, 7, 5))
 # In drills and picks every tool is a choice: one alone would teach nothing.
 _SMALL: Counts = ((2, 3, 4), (1, 1, 1))
 _CHOICES: Counts = ((2, 3, 4, 5, 6), (30, 25, 25, 10, 10))
@@ -101,10 +101,10 @@ STAGES = (
         {
             "plain": 0.02,
             "drill": 0.14,
-            "assign": 0.08,
-            "pick": 0.28,
-            "written": 0.08,
-            "more": 0.09,
+            "assign": 0.10,
+            "pick": 0.26,
+            "written": 0.04,
+            "more": 0.13,
             "procedural": 0.15,
             "lookup": 0.04,
             "routing": 0.02,
@@ -121,16 +121,16 @@ STAGES = (
         "full",
         {
             "drill": 0.03,
-            "assign": 0.02,
-            "pick": 0.13,
-            "written": 0.09,
-            "more": 0.11,
-            "procedural": 0.17,
-            "lookup": 0.09,
-            "routing": 0.05,
-            "parallel": 0.12,
-            "refuse_written": 0.03,
-            "refuse_more": 0.05,
+            "assign": 0.05,
+            "pick": 0.08,
+            "written": 0.04,
+            "more": 0.21,
+            "procedural": 0.16,
+            "lookup": 0.11,
+            "routing": 0.04,
+            "parallel": 0.10,
+            "refuse_written": 0.01,
+            "refuse_more": 0.06,
             "refuse_procedural": 0.06,
             "refuse_lookup": 0.02,
             "refuse_talk": 0.02,
@@ -138,22 +138,23 @@ STAGES = (
         },
         _COUNTS,
         0.1,
-        cap=6750,
+        cap=6250,
     ),
     # While the rates fall: refusals as often as they are asked for, prompts counting for less.
     Stage(
         "settle",
         {
-            "pick": 0.06,
-            "written": 0.10,
-            "more": 0.11,
-            "procedural": 0.24,
-            "lookup": 0.05,
-            "routing": 0.03,
+            "assign": 0.03,
+            "pick": 0.05,
+            "written": 0.04,
+            "more": 0.21,
+            "procedural": 0.18,
+            "lookup": 0.10,
+            "routing": 0.04,
             "parallel": 0.12,
-            "refuse_written": 0.05,
+            "refuse_written": 0.02,
             "refuse_more": 0.07,
-            "refuse_procedural": 0.12,
+            "refuse_procedural": 0.09,
             "refuse_lookup": 0.02,
             "refuse_talk": 0.02,
             "echo": 0.01,
@@ -174,9 +175,9 @@ class Source:
 
 
 _SOURCES = {
-    "written": Source(written_requests, "shared"),
-    "more": Source(more_requests, "shared"),
-    "procedural": Source(made_requests, "shared"),
+    "written": Source(written_requests, "values"),
+    "more": Source(more_requests, "values"),
+    "procedural": Source(made_requests, "values"),
     "lookup": Source(lookup_requests, "none"),
 }
 
@@ -192,19 +193,20 @@ def refusal_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
     """A row without a fitting tool among that many."""
     source = _SOURCES[kind.removeprefix("refuse_")]
     requests = varied(source.requests(count + 1, rng, splits), rng, splits)
-    return refusal(kind, requests, rng)
+    return replace(refusal(kind, requests, rng), swap=source.swap)
 
 
 def routing_row(count: int, rng: Random, splits: Splits) -> Row:
     """A row that sorts a message, at times beside other tools."""
     others = written_requests(count, rng, splits)[: max(0, count - 2)]
-    return single("routing", [routing_request(rng, splits), *others], rng)
+    row = single("routing", [routing_request(rng, splits), *others], rng)
+    return replace(row, swap="none")
 
 
 def parallel_row(count: int, rng: Random, splits: Splits) -> Row:
     """A row of two or three calls."""
     sources = (written_requests, more_requests, made_requests, lookup_requests)
-    source = rng.choices(sources, (3, 2, 4, 1))[0]
+    source = rng.choices(sources, (1, 4, 4, 1))[0]
     return parallel(source, count, rng, splits)
 
 

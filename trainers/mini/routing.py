@@ -29,12 +29,12 @@ def _styled(key: str, style: str) -> str:
     return {"upper": key.upper(), "title": key.capitalize()}.get(style, key)
 
 
-def _candidates(group: str, count: int, rng: Random) -> list[Domain]:
+def _candidates(group: str, count: int, rng: Random, more: bool) -> list[Domain]:
     if group == "departments":
-        return rng.sample(domains("departments"), count)
+        return rng.sample(domains("departments", more), count)
     if group == "topics":
-        return rng.sample(domains("topics"), count)
-    return rng.sample(domains("departments") + domains("topics"), count)
+        return rng.sample(domains("topics", more), count)
+    return rng.sample(domains("departments", more) + domains("topics", more), count)
 
 
 def routing_request(rng: Random, splits: Splits) -> Request:
@@ -44,7 +44,7 @@ def routing_request(rng: Random, splits: Splits) -> Request:
     for a whole side.
     """
     group = rng.choice(("departments", "topics", "both"))
-    chosen = _candidates(group, rng.randint(2, 6), rng)
+    chosen = _candidates(group, rng.randint(2, 6), rng, splits.more)
     right = rng.choice(chosen)
     style = rng.choice(("plain", "plain", "upper", "title"))
     labels = [_styled(domain.key, style) for domain in chosen]

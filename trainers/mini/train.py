@@ -38,7 +38,7 @@ class Plan:
     """
 
     minutes: float | None = None
-    steps: int = 15000
+    steps: int = 14000
     seed: int = 11
     device: str = "cpu"
     compile: bool = True
@@ -46,7 +46,7 @@ class Plan:
     stages: tuple[Stage, ...] = STAGES
     gate_steps: int = 50
     save_minutes: float = 2.0
-    look_minutes: float = 10.0
+    look_minutes: float = 15.0
     rates: Rates = field(default_factory=Rates)
 
     def progress(self, steps: int, seconds: float) -> float:
