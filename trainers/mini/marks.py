@@ -71,7 +71,9 @@ def passing(ids: Sequence[int], start: int, form: Format) -> set[int]:
     found, inside, quoted, depth = set(), False, False, 0
     for at in range(start, len(ids) - 1):
         number = ids[at]
-        inside = (inside or number == form.call) and number != form.call_end
+        if number == form.call:
+            inside, depth = True, 0
+        inside = inside and number != form.call_end
         quoted ^= number == form.escape
         if not inside or quoted:
             continue

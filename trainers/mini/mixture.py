@@ -138,7 +138,7 @@ STAGES = (
         },
         _COUNTS,
         0.1,
-        cap=6250,
+        cap=7250,
     ),
     # While the rates fall: refusals as often as they are asked for, prompts counting for less.
     Stage(

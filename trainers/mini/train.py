@@ -38,7 +38,7 @@ class Plan:
     """
 
     minutes: float | None = None
-    steps: int = 14000
+    steps: int = 16000
     seed: int = 11
     device: str = "cpu"
     compile: bool = True

@@ -12,7 +12,7 @@ import pytest
 
 from trainers.mini.drills import choose, plain
 from trainers.mini.evalsets import SETS, checksum, evaluation_set
-from trainers.mini.lookups import domains, keywords
+from trainers.mini.lookups import Side, domains, keywords
 from trainers.mini.mixture import (
     FULL,
     STAGES,
@@ -22,13 +22,14 @@ from trainers.mini.mixture import (
     rows,
 )
 from trainers.mini.parse import FormatError, parse_output
-from trainers.mini.procedural import nouns, verbs
+from trainers.mini.procedural import concepts, nouns, verbs
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
 from trainers.mini.words import Split, split_of
 from trainers.mini.written import more_tools, written_tools
 
 RECORD = Path(__file__).parents[3] / "harness" / "mini" / "recipe.json"
+SIDES: tuple[Side, ...] = ("departments", "topics")
 SUMS = Path(__file__).parents[3] / "trainers" / "mini" / "evalsets.sha256"
 
 
@@ -114,6 +115,34 @@ def test_tools_of_the_second_list_are_not_in_the_first() -> None:
     assert not {tool.description for tool in first} & {tool.description for tool in second}
 
 
+def test_lists_for_training_alone_hold_no_word_that_is_kept_from_it() -> None:
+    """Claim: further verbs, nouns and parameters are of training's share, subjects unasked."""
+    assert all(split_of(verb.plain) == "train" for verb in verbs("train", more=True))
+    assert all(split_of(noun) == "train" for noun in nouns("train", more=True))
+    assert all(split_of(one.param.name) == "train" for one in concepts("train", more=True))
+    for side in SIDES:
+        kept = {
+            text
+            for one in domains(side)
+            for text in (*one.subjects, *one.tasks)
+            if split_of(text) != "train"
+        }
+        further = domains(side, more=True)
+        assert not kept & {text for one in further for text in (*one.subjects, *one.tasks)}
+
+
+def test_the_evaluation_draws_on_no_list_for_training_alone() -> None:
+    """Claim: no evaluation set names a tool of those lists, or a parameter only they have."""
+    own = {one.tool.name for one in more_tools()}
+    known = {one.param.name for one in concepts("train", more=True)}
+    known -= {one.param.name for one in concepts("train")}
+    known -= {param.name for one in written_tools("train") for param in one.tool.params}
+    for name in ("seen_2", "many_seen", "refuse_seen", "parallel_seen"):
+        for tool in (tool for row in evaluation_set(name) for tool in row.tools):
+            assert tool.name not in own
+            assert not known & {param.name for param in tool.params} - set(nouns("train"))
+
+
 def test_rows_render_as_the_template_does() -> None:
     """Claim: the fast renderer writes what apply_chat_template writes."""
     transformers = pytest.importorskip("transformers")
@@ -130,7 +159,7 @@ def test_look_up_tools_of_both_sides_never_meet() -> None:
     """Claim: no row declares a department's look-up tool beside a topic's."""
     glosses = {
         side: {gloss.lower() for one in domains(side, more=True) for gloss in one.glosses}
-        for side in ("departments", "topics")
+        for side in SIDES
     }
     for row in islice(rows(), 20_000):
         texts = [tool.description.lower() for tool in row.tools]
@@ -152,8 +181,8 @@ def test_unseen_parts_are_unseen() -> None:
     """Claim: verbs, nouns, written tools and invented names of the eval sets are not trained."""
     train = {tool.tool.name for tool in written_tools("train")}
     assert not train & {tool.tool.name for tool in written_tools("eval")}
-    assert not set(verbs("train")) & set(verbs("eval"))
-    assert not set(nouns("train")) & set(nouns("eval"))
+    assert not set(verbs("train", more=True)) & set(verbs("eval"))
+    assert not set(nouns("train", more=True)) & set(nouns("eval"))
     assert all(split_of(noun) == "eval" for noun in nouns("eval"))
     prompts = {row.user.lower() for row in islice(rows(), 20_000)}
     for name in ("schemas_written", "schemas_procedural", "refuse_unseen", "refuse_procedural"):
