@@ -140,7 +140,7 @@ STAGES = (
         0.1,
         cap=7250,
     ),
-    # While the rates fall: refusals as often as they are asked for, prompts counting for less.
+    # While the rates fall, prompts count for less.
     Stage(
         "settle",
         {
@@ -156,6 +156,30 @@ STAGES = (
             "refuse_more": 0.07,
             "refuse_procedural": 0.09,
             "refuse_lookup": 0.02,
+            "refuse_talk": 0.02,
+            "echo": 0.01,
+        },
+        _COUNTS,
+        0.03,
+        cap=1400,
+    ),
+    # What fits no tool is told from what does, but where words are new the doubt goes to calling:
+    # as many refusals as calls of one kind, to move the line.
+    Stage(
+        "decline",
+        {
+            "assign": 0.02,
+            "pick": 0.04,
+            "written": 0.04,
+            "more": 0.16,
+            "procedural": 0.13,
+            "lookup": 0.07,
+            "routing": 0.02,
+            "parallel": 0.12,
+            "refuse_written": 0.05,
+            "refuse_more": 0.14,
+            "refuse_procedural": 0.15,
+            "refuse_lookup": 0.03,
             "refuse_talk": 0.02,
             "echo": 0.01,
         },
