@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import __version__
-from harness.errors import CallgateError, UsageError
+from harness.errors import UsageError
 from harness.options import OPTIONS, Settings, flag, resolve
-from harness.output import complain, ready_streams
+from harness.output import BROKEN, complain, guarded
 from trainers.settings import SETTINGS, Layer, Tuning, tuning_from
 from trainers.settings.files import GATE_OPTIONS, read_settings
 
@@ -24,24 +25,22 @@ _MAY_CHANGE: Final = ("device", "max_minutes", "checkpoint_minutes", "tensorboar
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
-    ready_streams()
-    given = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = _parser().parse_args(words)
+    return guarded(lambda: _until_stopped(given, words))
+
+
+def _until_stopped(given: argparse.Namespace, words: Sequence[str]) -> int:
     try:
-        code = _tune(given)
-        sys.stdout.flush()
-    except CallgateError as error:
-        sys.stdout.flush()
-        complain(str(error))
-        return error.exit_code
+        return _tune(given)
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return BROKEN
     except KeyboardInterrupt:
         begun = (Path(given.out) / "settings.yaml").is_file()
-        rest = f"go on with --resume --out {given.out}" if begun else "nothing was begun"
-        print(f"stopped; {rest}", file=sys.stderr)
+        again = shlex.join([*(word for word in words if word != "--resume"), "--resume"])
+        complain(f"stopped; go on with: callgate-tune {again}" if begun else "stopped")
         return 130
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--push-to-hub", metavar="REPO", help="upload the model when the gates are met"
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="make a new repository on the Hub a private one"
     )
     judging = parser.add_argument_group("judging, as by the gate")
     for option in OPTIONS:
@@ -101,6 +103,8 @@ def _tune(given: argparse.Namespace) -> int:
     root = Path(given.out)
     if given.push_to_hub:
         _check_repository(given.push_to_hub)
+    elif given.private:
+        raise UsageError("--private: is for a repository that --push-to-hub names")
     asked, tuning = _settings(given, root)
     gate = _one_gpu(asked)
     files = find_spec_files(given.paths)
@@ -114,7 +118,7 @@ def _tune(given: argparse.Namespace) -> int:
 
     mine, others = specs[: len(files)], specs[len(files) :]
     order = Order(tuple(mine), tuple(others), gate, tuning, folder, baseline, asked.device)
-    return tune_seeds(order, given.push_to_hub)
+    return tune_seeds(order, given.push_to_hub, given.private)
 
 
 def _settings(given: argparse.Namespace, root: Path) -> tuple[Settings, Tuning]:

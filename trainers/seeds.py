@@ -14,7 +14,7 @@ from trainers.run_folder import RunFolder, write_atomically
 from trainers.telling import Teller
 
 
-def tune_seeds(order: Order, repository: str | None) -> int:
+def tune_seeds(order: Order, repository: str | None, private: bool = False) -> int:
     """Tune with each seed; the first one's run decides the exit code, and is what is published.
 
     The runs of the further seeds lie in `seeds/SEED/` of the run's folder; one that breaks is
@@ -46,7 +46,7 @@ def tune_seeds(order: Order, repository: str | None) -> int:
     if repository is not None:
         from trainers.publish import publish
 
-        publish(order, outcome, repository, Teller())
+        publish(order, outcome, repository, Teller(), private)
     return outcome.exit_code
 
 
