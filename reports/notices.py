@@ -167,6 +167,9 @@ def _training(training: Training) -> Iterator[str]:
         what = "1 train case was" if dropped == 1 else f"{dropped} train cases were"
         whose = "its prompt is" if dropped == 1 else "their prompts are"
         yield f"{what} left out of the training: {whose}, or nearly, that of a held-out case"
+    if training.unfit:
+        rows = count(training.unfit, "row")
+        yield f"{rows} of data sets left out of the training, which cannot be trained on"
     for spec, number in training.given_up.items():
         if number:
             yield (

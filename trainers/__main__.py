@@ -15,7 +15,7 @@ from harness import __version__
 from harness.errors import UsageError
 from harness.options import OPTIONS, Settings, flag, resolve
 from harness.output import BROKEN, complain, guarded
-from trainers.settings import SETTINGS, Layer, Tuning, tuning_from
+from trainers.settings import MOST_SEED, SETTINGS, Layer, Tuning, tuning_from
 from trainers.settings.files import GATE_OPTIONS, read_settings
 
 _GATE_FLAGS: Final = (*GATE_OPTIONS, "no_cache")
@@ -145,6 +145,11 @@ def _settings(given: argparse.Namespace, root: Path) -> tuple[Settings, Tuning]:
     tuning = tuning_from([*layers, Layer("flags", flags)])
     if tuning.tensorboard:
         _check_tensorboard()
+    if tuning.seed + tuning.seeds - 1 > MOST_SEED:
+        raise UsageError(
+            f"--seeds {tuning.seeds}: the last seed would be {tuning.seed + tuning.seeds - 1}, "
+            f"and seeds go up to {MOST_SEED}: begin with a smaller --seed"
+        )
     if began is not None:
         _check_same(began, gate, tuning)
     return gate, tuning
@@ -195,6 +200,8 @@ def _one_gpu(gate: Settings) -> Settings:
     from trainers.devices import one_gpu, one_process
 
     one_process(os.environ)
+    # cuBLAS reads it at its first call, which is when the base is judged.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     visible, device = one_gpu(os.environ.get("CUDA_VISIBLE_DEVICES"), gate.device)
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible

@@ -61,11 +61,16 @@ def upload(folder: Path, readme: str, repository: str, private: bool = False) ->
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HFValidationError
 
-    files = [(file.name, file) for file in sorted(folder.iterdir()) if file.name != "README.md"]
-    operations = [CommitOperationAdd(name, str(file)) for name, file in files]
-    operations.append(CommitOperationAdd("README.md", readme.encode()))
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    names = {file.relative_to(folder).as_posix(): file for file in files}
     api = HfApi()
     try:
+        operations = [
+            CommitOperationAdd(name, str(file))
+            for name, file in names.items()
+            if name != "README.md"
+        ]
+        operations.append(CommitOperationAdd("README.md", readme.encode()))
         address = str(api.create_repo(repository, private=private or None, exist_ok=True))
         api.create_commit(repository, operations, commit_message="Upload from callgate-tune")
     except HFValidationError as error:

@@ -32,11 +32,15 @@ def tune_seeds(order: Order, repository: str | None, private: bool = False) -> i
         teller = Teller(f"seed {seed}: " if several else "")
         try:
             outcomes.append((seed, tune(mine, teller)))
-        except CallgateError as error:
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            # Not narrower: whatever breaks a further seed, the first one's result stands.
             if seed == first:
                 raise
-            broken.append(f"seed {seed}: broke: {error}")
-            teller.say(f"broke: {error}")
+            what = str(error) if isinstance(error, CallgateError) else repr(error)
+            broken.append(f"seed {seed}: broke: {what}")
+            teller.say(f"broke: {what}")
     if order.tuning.seeds > 1:
         lines = spread(outcomes, broken)
         write_atomically(order.folder.root / "seeds.txt", "\n".join(lines) + "\n")
