@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from harness.arguments import argument_problems
 from harness.assignment import cheapest
 from harness.bfcl import rules as bfcl_rules
-from harness.call_grammar import END
+from harness.call_grammar import END, could_go_on
 from harness.cases import (
     AnyCall,
     Call,
@@ -156,11 +156,15 @@ def _read(case: Case, reply: Reply) -> _Made:
 
 
 def _cut_short(reply: Reply, parsed: ParsedReply) -> bool:
-    """Whether the token limit cut a call: the reply ends inside of its last block."""
-    if reply.finish != "length" or not parsed.blocks:
+    """Whether the token limit cut a call: the reply ends inside of its last block.
+
+    One that had left the grammar before would not have become a call with more tokens either.
+    """
+    if reply.finish != "length" or not parsed.blocks or not parsed.defects:
         return False
-    last = parsed.blocks[-1]
-    return reply.text.endswith(last) and not last.endswith(END)
+    last, defect = parsed.blocks[-1], parsed.defects[-1]
+    is_open = reply.text.endswith(last) and not last.endswith(END)
+    return is_open and could_go_on(reply.text[defect.offset :])
 
 
 def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:

@@ -87,7 +87,9 @@ def test_a_gate_that_lost_its_test_rows_is_not_left_out(encoder: Encoder, tmp_pa
     rows = [("find the door", ""), ("", ""), ("", "")]
     spec = _write(tmp_path / "lost", rows, take=", take: {train: 1, test: 2}")
     assert spec.in_split("test") == ()
-    with pytest.raises(NothingJudgedError, match=r"lost\.spec\.yaml: its data set should give test"):
+    with pytest.raises(
+        NothingJudgedError, match=r"lost\.spec\.yaml: its data set should give test"
+    ):
         _prepared(encoder, tmp_path, good, spec)
 
 
