@@ -88,9 +88,10 @@ def find_leaks(
         how = "the same" if mine == texts[column] else how
         if case.ref not in worst or score > worst[case.ref][0]:
             worst[case.ref] = (score, Leak(case, held_out[column], how))
-    groups = {(case.spec, case.group): case for case in held_out if case.group is not None}
+    groups = {(case.spec, case.group or ""): case for case in held_out if case.group}
     for case in train:
-        if case.ref not in worst and (other := groups.get((case.spec, case.group))):
+        other = groups.get((case.spec, case.group or ""))
+        if other is not None and case.ref not in worst:
             worst[case.ref] = (threshold, Leak(case, other, f"one group, {case.group}"))
     return [worst[case.ref][1] for case in train if case.ref in worst]
 

@@ -139,3 +139,6 @@ def test_what_was_left_out_is_in_the_history(tmp_path: Path, tiny_model: Path) -
     assert (start["kind"], start["rows"], len(start["unfit"])) == ("start", 1, 1)
     report = (tmp_path / "run" / "report.md").read_text()
     assert "- left out as unfit to train on: 1" in report
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "1 row of data sets left out, which cannot be trained on." in page
+    assert "1 row of data sets left out of the training, which cannot be trained on" in page
