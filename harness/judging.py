@@ -174,7 +174,7 @@ def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
     if isinstance(expect, AnyCall) and made.calls and (made.clean or case.rules == "callgate"):
         return None
     if isinstance(expect, NoCall) and case.rules == "bfcl" and not made.clean:
-        return None
+        return _text(expect, made)
     if not made.clean:
         return _defect(expect, made)
     if isinstance(expect, NoCall):
@@ -205,6 +205,10 @@ def _defect(expect: Calls | NoCall | AnyCall, made: _Made) -> Finding:
 def _no_call(expect: NoCall, made: _Made) -> Finding | None:
     if made.calls:
         return Finding(Miss.UNEXPECTED_CALL, f"expected no call, got {calls_text(made.calls)}")
+    return _text(expect, made)
+
+
+def _text(expect: NoCall, made: _Made) -> Finding | None:
     problem = expect.says.problem(made.text) if expect.says else None
     return Finding(Miss.WRONG_TEXT, f"text: {problem}") if problem else None
 

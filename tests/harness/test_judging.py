@@ -350,6 +350,9 @@ def test_bfcl_irrelevance(verdict: Judge) -> None:
     assert found.note == "BFCL counts a call that does not parse as no call"
     assert verdict("no_call", "No.", head="rules: bfcl").note is None
     assert verdict("no_call", SEARCH, head="rules: bfcl").miss is Miss.UNEXPECTED_CALL
+    says = "{no_call: true, says: {$contains: sorry}}"
+    assert verdict(says, BAD, head="rules: bfcl").miss is Miss.WRONG_TEXT
+    assert verdict(says, f"Sorry! {BAD}", head="rules: bfcl").miss is None
 
 
 def test_bfcl_rules_judge_values(verdict: Judge) -> None:
