@@ -76,22 +76,21 @@ def place(settings: Settings, memo: Path, *, again: bool = False) -> Placement:
 
 def _has_a_gpu(found: Placement) -> bool:
     """Whether a GPU is there that could not be used: it may be busy now, and free the next time."""
-    return not found.why.startswith(_NO_GPU) or any(_devices())
+    return not found.why.startswith(_NO_GPU) or bool(_cards())
 
 
-def _devices() -> tuple[list[str], list[str]]:
-    """The system's files of GPUs, by name: NVIDIA's cards, and other drivers."""
-    cards = sorted(card.name for card in Path("/dev").glob("nvidia[0-9]*"))
-    return cards, [name for name in ("kfd", "dxg") if Path("/dev", name).exists()]
+def _cards() -> list[str]:
+    """The system's files of NVIDIA's cards, by name."""
+    return sorted(card.name for card in Path("/dev").glob("nvidia[0-9]*"))
 
 
 def _environment(settings: Settings, build: str) -> str:
     """All that torch's answer depends on, as far as can be told without it."""
     visible = [os.environ.get(name, "") for name in _VARIABLES]
-    cards, others = _devices()
+    others = [name for name in ("kfd", "dxg") if Path("/dev", name).exists()]
     told = [_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information"))]
     driver = [file.read_text(errors="replace") for file in told if file.is_file()]
-    facts = [settings.device, settings.dtype, build, *visible, *cards, *others, *driver]
+    facts = [settings.device, settings.dtype, build, *visible, *_cards(), *others, *driver]
     return "|".join(["device", *facts, sys.platform])
 
 

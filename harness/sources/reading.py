@@ -171,6 +171,7 @@ def _lost(format_: Format, raw: Raw) -> list[str]:
     try:
         return list(format_.lost(raw))
     except Exception:
+        # Not narrower, as in `_node`: the case is sound, and the other rows count.
         return ["what a row has besides, which could not be told"]
 
 
