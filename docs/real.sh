@@ -36,7 +36,7 @@ callgate-report "$out/base.jsonl" --against "$out/printed.jsonl" -o "$out/base.h
 for guide in google-guide datacamp; do
     told "3. The settings of $guide, $seeds seeds"
     judged callgate-tune "$specs/$guide.spec.yaml" --out "$out/$guide" --model "$model" \
-        --settings "trainers/settings/$guide.yaml" --seeds "$seeds" "$@"
+        --settings "trainers/settings/$guide.yaml" --leaks drop --seeds "$seeds" "$@"
 done
 
 told "All of it is in $out"

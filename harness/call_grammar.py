@@ -37,6 +37,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _BARE = re.compile(r"""[^\s,:<>()\[\]{}"']+""")
 _SHOWN = re.compile(r"""<\w+>|[^\s,:<>()\[\]{}"']+|.""", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<real>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_BEGUN_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?)?")
 _WORDS: Final[Mapping[str, Json]] = {"true": True, "false": False, "null": None, "None": None}
 
 
@@ -62,6 +63,18 @@ def read_call(text: str, at: int) -> tuple[Call, int]:
         return Call(name), _token(text, at, END, f"'{{' or {END!r}")
     arguments, at = _pairs(text, at + 1, 0)
     return Call(name, arguments), _token(text, _skip(text, at), END)
+
+
+def could_go_on(rest: str) -> bool:
+    """Whether a block that left the grammar where `rest` begins might only have been cut off.
+
+    So it is at the end of the text, within a text that is not closed, and within a word, a number
+    or a token that is not whole.
+    """
+    words = ("call:", END, ESCAPE, *_WORDS)
+    open_text = rest.startswith(ESCAPE) and ESCAPE not in rest[len(ESCAPE) :]
+    unfinished = any(word.startswith(rest) for word in words) or _BEGUN_NUMBER.fullmatch(rest)
+    return open_text or bool(unfinished)
 
 
 def read_number(word: str, real: bool = False) -> int | float:

@@ -82,7 +82,8 @@ def find_checkpoint(model: str, adapter: str | None = None) -> Checkpoint:
 def _found(model: str, adapter: str | None) -> Checkpoint:
     folder = _folder(model)
     _check_model(model, folder)
-    label = "mini (stand-in for FunctionGemma)" if folder == MINI else model
+    is_mini = folder.resolve() == MINI.resolve()  # by whatever path
+    label = "mini (stand-in for FunctionGemma)" if is_mini else model
     if adapter is None:
         return Checkpoint(model, label, folder)
     return Checkpoint(model, f"{label} + adapter {adapter}", folder, _adapter_folder(adapter))
@@ -191,10 +192,12 @@ def _hub_reason(error: BaseException, repo: str, revision: str) -> str:
         if isinstance(cause, errors.HfHubHTTPError):
             return _refusal(cause)
     if any(_is_offline(cause) for cause in causes):
+        version = f" --revision {revision}" if revision else ""
         return (
             "is no folder here, and not (or not wholly) in the Hub's cache on this machine, and "
             "the Hub cannot be reached (no network, or HF_HUB_OFFLINE is set); download it once "
-            f"where there is a network (`hf download {repo}`), or name the folder that holds it"
+            f"where there is a network (`hf download {repo}{version}`), or name the folder that "
+            "holds it"
         )
     return f"could not be downloaded: {first_line(error)}"
 

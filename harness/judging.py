@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from harness.arguments import argument_problems
 from harness.assignment import cheapest
 from harness.bfcl import rules as bfcl_rules
-from harness.call_grammar import END
+from harness.call_grammar import END, could_go_on
 from harness.cases import (
     AnyCall,
     Call,
@@ -156,11 +156,15 @@ def _read(case: Case, reply: Reply) -> _Made:
 
 
 def _cut_short(reply: Reply, parsed: ParsedReply) -> bool:
-    """Whether the token limit cut a call: the reply ends inside of its last block."""
-    if reply.finish != "length" or not parsed.blocks:
+    """Whether the token limit cut a call: the reply ends inside of its last block.
+
+    One that had left the grammar before would not have become a call with more tokens either.
+    """
+    if reply.finish != "length" or not parsed.blocks or not parsed.defects:
         return False
-    last = parsed.blocks[-1]
-    return reply.text.endswith(last) and not last.endswith(END)
+    last, defect = parsed.blocks[-1], parsed.defects[-1]
+    is_open = reply.text.endswith(last) and not last.endswith(END)
+    return is_open and could_go_on(reply.text[defect.offset :])
 
 
 def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
@@ -170,7 +174,7 @@ def _find(case: Case, expect: Expectation, made: _Made) -> Finding | None:
     if isinstance(expect, AnyCall) and made.calls and (made.clean or case.rules == "callgate"):
         return None
     if isinstance(expect, NoCall) and case.rules == "bfcl" and not made.clean:
-        return None
+        return _text(expect, made)
     if not made.clean:
         return _defect(expect, made)
     if isinstance(expect, NoCall):
@@ -201,6 +205,10 @@ def _defect(expect: Calls | NoCall | AnyCall, made: _Made) -> Finding:
 def _no_call(expect: NoCall, made: _Made) -> Finding | None:
     if made.calls:
         return Finding(Miss.UNEXPECTED_CALL, f"expected no call, got {calls_text(made.calls)}")
+    return _text(expect, made)
+
+
+def _text(expect: NoCall, made: _Made) -> Finding | None:
     problem = expect.says.problem(made.text) if expect.says else None
     return Finding(Miss.WRONG_TEXT, f"text: {problem}") if problem else None
 

@@ -302,9 +302,18 @@ def _from_folder(name: str, value: Any, folder: Path) -> Any:
     return value
 
 
+def _at_home(name: str, value: Any) -> Any:
+    """A path that begins with `~`, which no shell expands behind `=` or `replay:`."""
+    if name in _PATHS:
+        return os.path.expanduser(value)  # noqa: PTH111 - Path's raises without a home
+    if name == "model" and value.startswith(_REPLAY):
+        return _REPLAY + os.path.expanduser(value.removeprefix(_REPLAY))  # noqa: PTH111
+    return value
+
+
 def _parse(option: Option, text: str, where: str) -> Any:
     try:
-        return option.parse(text)
+        return _at_home(option.name, option.parse(text))
     except ValueError:
         hint = _hundredths(text) if option.parse is _rate else ""
         hint = " (replay:FILE?)" if text.strip() == _REPLAY else hint

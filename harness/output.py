@@ -11,7 +11,8 @@ from typing import Final
 
 from harness.errors import CallgateError, UsageError, printable
 
-_BROKEN: Final = 3
+BROKEN: Final = 3
+"""The exit code where something broke: no verdict of the model's."""
 
 
 def ready_streams() -> None:
@@ -55,7 +56,7 @@ def _broke(error: Exception) -> int:
         complain(traceback.format_exc())
     what = one_line(f"{type(error).__name__}: {error}", 400)
     complain(f"callgate itself broke: {what}; please report it (CALLGATE_DEBUG=1 shows where)")
-    return _BROKEN
+    return BROKEN
 
 
 def print_lines(lines: Sequence[str]) -> None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 _VARIABLES: Final = (
-    *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES"),
     *("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"),
 )
+_NO_GPU: Final = "no GPU is visible"
 _DRIVER: Final = Path("/proc/driver/nvidia")
 """What Linux tells of the driver, and of each card: its model and its UUID."""
 
@@ -68,18 +69,28 @@ def place(settings: Settings, memo: Path, *, again: bool = False) -> Placement:
     if kept is not None:
         return kept
     found = _ask_torch(settings)
-    write_memo(memo, {key: json.dumps(asdict(found))})
+    if not (settings.device == "auto" and found.device == "cpu" and _has_a_gpu(found)):
+        write_memo(memo, {key: json.dumps(asdict(found))})
     return found
+
+
+def _has_a_gpu(found: Placement) -> bool:
+    """Whether a GPU is there that could not be used: it may be busy now, and free the next time."""
+    return not found.why.startswith(_NO_GPU) or bool(_cards())
+
+
+def _cards() -> list[str]:
+    """The system's files of NVIDIA's cards, by name."""
+    return sorted(card.name for card in Path("/dev").glob("nvidia[0-9]*"))
 
 
 def _environment(settings: Settings, build: str) -> str:
     """All that torch's answer depends on, as far as can be told without it."""
     visible = [os.environ.get(name, "") for name in _VARIABLES]
-    cards = sorted(card.name for card in Path("/dev").glob("nvidia[0-9]*"))
     others = [name for name in ("kfd", "dxg") if Path("/dev", name).exists()]
     told = [_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information"))]
     driver = [file.read_text(errors="replace") for file in told if file.is_file()]
-    facts = [settings.device, settings.dtype, build, *visible, *cards, *others, *driver]
+    facts = [settings.device, settings.dtype, build, *visible, *_cards(), *others, *driver]
     return "|".join(["device", *facts, sys.platform])
 
 
@@ -112,22 +123,20 @@ def _best(settings: Settings) -> Placement:
     """The first GPU that works, else the CPU and why."""
     import torch
 
-    why = "no GPU is visible"
-    for name, there in (
-        ("cuda:0", torch.cuda.is_available),
-        ("mps", torch.backends.mps.is_available),
-    ):
-        if not there():
-            continue
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = [f"cuda:{number}" for number in range(count)]
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    refused = []
+    for name in names:
         device = torch.device(name)
         try:
             _try(device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            why = f"{name} cannot be used: {first_line(error)}"
+            refused.append(f"{name} cannot be used: {first_line(error)}")
             continue
         why = torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
         return _precision(settings, name, bf16=_has_bfloat16(device), why=why)
-    return _precision(settings, "cpu", bf16=False, why=why)
+    return _precision(settings, "cpu", bf16=False, why="; ".join(refused[:2]) or _NO_GPU)
 
 
 def _try(device: torch.device) -> None:

@@ -281,9 +281,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Take down what is selected: a gate's verdict depends on nothing else."""
     for item in session.items:
         if isinstance(item, CaseItem):
-            item.gates.select(item.spec, item.case)
+            if not _is_skipped(item):
+                item.gates.select(item.spec, item.case)
         elif isinstance(item, GateItem):
             item.gates.select_gate(item.spec)
+
+
+def _is_skipped(item: pytest.Item) -> bool:
+    """Whether pytest's own marks, of a conftest.py say, will skip it: then it is not judged."""
+    conditions = [mark.args for mark in item.iter_markers("skipif")]
+    decided = any(one is True for args in conditions for one in args)
+    return decided or next(item.iter_markers("skip"), None) is not None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -313,26 +321,13 @@ def _start(config: pytest.Config) -> None:
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
     """Under pytest-xdist, the process that reports learns from a worker what is selected."""
     config: pytest.Config = node.config
-    selected: dict[str, set[str]] = {}
-    for ident in ids:
-        file, _, name = ident.partition("::")
-        if file.endswith(SUFFIX):
-            selected.setdefault(file, set()).add(name)
-    if not selected or _session_key in config.stash:
+    named = [ident for ident in ids if ident.partition("::")[0].endswith(SUFFIX)]
+    if not named or _session_key in config.stash:
         return
-    from harness.loading import load_specs
-
-    gates = _gates(config)
     try:
-        specs = load_specs(config.rootpath / file for file in selected)
+        _gates(config).select_named(config.rootpath, named)
     except SpecError as error:  # changed since the worker read it
         raise _usage_error(error) from None
-    for spec, names in zip(specs, selected.values(), strict=True):
-        for case in spec.cases:
-            if case.id in names:
-                gates.select(spec, case)
-        if "gate" in names:
-            gates.select_gate(spec)
     _start(config)
 
 
@@ -351,7 +346,9 @@ def pytest_runtest_makereport(
         path, line, _ = item.reportinfo()
         report.longrepr = (str(path), (line or 0) + 1, report.longrepr[2])
     if item.found is not None and (call.when == "call" or not report.passed):
-        vars(report)["callgate"] = _carried(item)
+        vars(report)["callgate"] = _carried(item, item.found)
+    elif isinstance(item, CaseItem) and report.skipped:  # by pytest, or another plugin
+        vars(report)["callgate"] = _carried(item, {"set_aside": item.case.ref})
     if isinstance(told, Missed) and isinstance(item, CaseItem) and item.forgiven:
         assert item.found is not None
         report.outcome = "skipped"
@@ -359,9 +356,9 @@ def pytest_runtest_makereport(
     return report
 
 
-def _carried(item: _Item) -> Any:
+def _carried(item: _Item, found: Any) -> Any:
     """What was found, as text where a pipe carries it: none takes a lone surrogate."""
-    return json.dumps(item.found) if _is_worker(item.config) else item.found
+    return json.dumps(found) if _is_worker(item.config) else found
 
 
 class Reporter:
@@ -380,6 +377,8 @@ class Reporter:
             found = json.loads(found)
         if "gate" in found:
             self.gates.take_gate(found["gate"])
+        elif "set_aside" in found:
+            self.gates.set_aside(found["set_aside"])
         else:
             self.gates.take(report.nodeid, found)
 

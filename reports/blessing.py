@@ -141,7 +141,8 @@ def _lines(log: Log, problems: Sequence[str], force: str | None) -> list[Record]
 
 def _verdict(record: Record) -> Record:
     kept = {key: record[key] for key in ("case", "split", "outcome")}
-    return {"kind": "verdict", **kept, **({"miss": record["miss"]} if record["miss"] else {})}
+    more = {key: record[key] for key in ("miss", "request") if record[key]}
+    return {"kind": "verdict", **kept, **more}
 
 
 def _written(log: Log, output: str, problems: Sequence[str], force: str | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +30,14 @@ _LOGS: Final = ("before.jsonl", "after.jsonl", "history.jsonl", "settings.yaml")
 def report(given: argparse.Namespace) -> int:
     """`callgate-report RUN`: one report, printed or written; 1 where `--fail-on` says so."""
     from reports.counting import summarise
+    from reports.policies import absent
     from reports.runs import open_run
 
     _check_names(given)
     if given.output is not None:
         _check_output(given.output, [given.run, *([given.against] if given.against else [])])
-    summary = summarise(open_run(given.run, given.against), split=given.split)
+    opened = open_run(given.run, given.against)
+    summary = summarise(opened, split=given.split)
     if given.fail_on is not None and summary.before is None:
         raise UsageError(
             f"--fail-on {given.fail_on}: there is nothing to compare with: add --against RUN, or "
@@ -46,7 +48,7 @@ def report(given: argparse.Namespace) -> int:
         print_lines([text])
     else:
         _write(given.output, f"{text}\n")
-    return _fail(given.fail_on, summary)
+    return _fail(given.fail_on, summary, absent(opened.after, summary.split))
 
 
 def bless(given: argparse.Namespace) -> int:
@@ -134,11 +136,14 @@ def _write(output: str, text: str) -> None:
         raise UsageError(f"{output}: cannot be written: {error}") from None
 
 
-def _fail(asked: str | None, summary: Summary) -> int:
-    """The exit code, and on standard error why it is not 0."""
+def _fail(asked: str | None, summary: Summary, unreached: Collection[str]) -> int:
+    """The exit code, and on standard error why it is not 0.
+
+    `unreached` are specs of the run of which it judged no case.
+    """
     if asked is None:
         return 0
-    reasons = list(_regressions(summary) if asked == "regression" else _worse(summary))
+    reasons = list(_regressions(summary, unreached) if asked == "regression" else _worse(summary))
     compared = summary.overall.comparison
     if compared is None or not compared.n:
         reasons.insert(0, "no case was judged both times, so nothing was compared")
@@ -147,13 +152,13 @@ def _fail(asked: str | None, summary: Summary) -> int:
     return FAILED if reasons else 0
 
 
-def _regressions(summary: Summary) -> Iterator[str]:
+def _regressions(summary: Summary, unreached: Collection[str]) -> Iterator[str]:
     """Cases that passed before and do not now; one that is gone from a finished run is none."""
     passed = [row for row in summary.cases if row.before and row.before.outcome == "pass"]
     broken = [row for row in passed if row.change == "broken"]
     errors = [row for row in passed if row.after and row.after.outcome == "error"]
     skipped = [row for row in passed if row.after and row.after.outcome == "skip"]
-    partial = {spec.whole.spec for spec in summary.specs if _is_partial(spec.whole)}
+    partial = {spec.whole.spec for spec in summary.specs if _is_partial(spec.whole)} | {*unreached}
     gone = [row for row in passed if row.after is None]
     lost = [row for row in gone if not summary.after.finished or row.spec in partial]
     if broken:

@@ -75,7 +75,7 @@ def _spec(name: str, pair: Pair, rules: Rules) -> SpecSummary:
         clauses=_parts(group, "clause", _clauses, name, policy.clauses, after, before),
         tags=_parts(group, "tag", _tags, name, {}, after, before),
         tools=_parts(group, "tool", _tools, name, dict.fromkeys(policy.tools, ""), after, before),
-        coverage=coverage(policy, after),
+        coverage=coverage(policy, after, pair.after.split),
         other_splits=_other_splits(name, policy.description, pair, rules),
         file=policy.file,
         leaderboard=board(name, pair),

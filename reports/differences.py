@@ -53,9 +53,10 @@ def _cases(before: Run, after: Run) -> Iterator[str]:
 def _asked(pair: Pair) -> Iterator[str]:
     """Cases of both runs that are not the same, or not judged twice."""
     requests = expectations = unjudged = 0
-    for record in pair.after.records:
-        other = pair.by_case.get(record["case"])
-        if other is None or other["split"] != record["split"]:
+    both = [(r, pair.by_case[r["case"]]) for r in pair.after.records if r["case"] in pair.by_case]
+    moved = sum(record["split"] != other["split"] for record, other in both)
+    for record, other in both:
+        if other["split"] != record["split"]:
             continue
         asked = {other["request"], record["request"]} - {None}
         if len(asked) > 1:
@@ -67,6 +68,9 @@ def _asked(pair: Pair) -> Iterator[str]:
     if requests:
         have = "case has" if requests == 1 else "cases have"
         yield f"{requests} {have} another prompt or other tools than before: not compared"
+    if moved:
+        has = "case was in another split" if moved == 1 else "cases were in other splits"
+        yield f"{moved} {has} before: not compared"
     if unjudged:
         was = "case was" if unjudged == 1 else "cases were"
         yield f"{unjudged} {was} judged in one run alone: not compared"

@@ -44,7 +44,7 @@ def title(opened: Opened, names: Sequence[str]) -> str:
     """What the report is on: the specs, and what was done."""
     what = "one run"
     if opened.before is not None:
-        what = "before and after tuning" if opened.training is not None else "two runs compared"
+        what = "before and after tuning" if opened.tuned else "two runs compared"
     return f"{cut(', '.join(filter(None, names)), 80) or 'callgate'}: {what}"
 
 

@@ -61,6 +61,7 @@ def _training(lines: Mapping[str, list[Line]]) -> Training:
         seed=whole_number(start.get("seed")),
         rows=whole_number(start.get("rows")) or 0,
         dropped=tuple(_pairs(start.get("dropped"))),
+        unfit=len(start["unfit"]) if isinstance(start.get("unfit"), list) else 0,
         given_up={text(spec): whole_number(n) or 0 for spec, n in given_up},
         until=number(start.get("until")),
         steps=tuple(

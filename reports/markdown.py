@@ -304,6 +304,7 @@ def _training(training: Training) -> Part:
     facts += [f"- seed: {training.seed}"] if training.seed is not None else []
     facts += [f"- until the dev rate is {training.until:.10g}"] if training.until else []
     facts += [f"- left out as leaks: {len(training.dropped)}"] if training.dropped else []
+    facts += [f"- left out as unfit to train on: {training.unfit}"] if training.unfit else []
     given = ", ".join(f"{n} of {prose(name)}" for name, n in training.given_up.items() if n)
     facts += [f"- train cases that became dev cases: {given}"] if given else []
     facts += [f"- ended: {prose(training.ended)}"] if training.ended else []

@@ -13,7 +13,7 @@ from reports.differences import differences, models
 from reports.floors import Rules
 from reports.gates import cases_of
 from reports.policies import absent
-from reports.records import UNSAID, judged, mapping, text, tools
+from reports.records import UNSAID, judged, mapping, text, tools, whole_number
 from reports.runs import Log, Opened
 from reports.splits import ALL, Pair, Run
 from reports.summary import Floor, Group, Rate, SeedResult, SpecSummary, Training
@@ -36,10 +36,11 @@ def notices(
     runs = [run for run in (pair.after, pair.before) if run is not None]
     found = [notice for run in runs for notice in _log(run.log)]
     found += [notice for run in runs for notice in _unjudged(run)]
+    found += [notice for run in runs for notice in _rows(run)]
     found += _unknown(pair)
     found += [notice for run in runs for notice in _gates(run, named=len(runs) > 1)]
     found += differences(pair)
-    if pair.before is not None and opened.training is None:
+    if pair.before is not None and not opened.tuned:
         found += models(pair.before, pair.after)
     found += opened.notices
     found += _seeds(opened, seeds, pair.after.split)
@@ -94,6 +95,28 @@ def _unjudged(run: Run) -> Iterator[str]:
     if silent:
         what = "1 verdict does" if silent == 1 else f"{silent} verdicts do"
         yield f"{run.log.name}: {what} not say which tools were expected, or called"
+
+
+def _rows(run: Run) -> Iterator[str]:
+    """Rows of data sets that became no case, and verdicts that a rule's own defect decided."""
+    for name, said in mapping(run.log.header.get("policies")).items():
+        source, drops = mapping(mapping(said).get("source")), mapping(mapping(said).get("drops"))
+        rows, cases, broken = (_number(source, key) for key in ("rows", "cases", "broken"))
+        if drops:
+            reasons = ", ".join(f"{_number(drops, reason)} {text(reason)}" for reason in drops)
+            yield f"{text(name)}: {cases} of {count(rows, 'row')} are cases; dropped: {reasons}"
+        if broken:
+            what = "1 case expects a call that breaks"
+            what = what if broken == 1 else f"{broken} cases expect calls that break"
+            yield f"{text(name)}: {what} its tool's schema; replies are not held to that"
+    noted = sum(bool(record["note"]) for record in run.records)
+    if noted:
+        what = "1 verdict has" if noted == 1 else f"{noted} verdicts have"
+        yield f"{run.log.name}: {what} a note on the rule that decided: see `note` of the case"
+
+
+def _number(said: Mapping[str, Any], key: str) -> int:
+    return whole_number(said.get(key)) or 0
 
 
 def _silent(record: Mapping[str, Any]) -> bool:
@@ -167,6 +190,9 @@ def _training(training: Training) -> Iterator[str]:
         what = "1 train case was" if dropped == 1 else f"{dropped} train cases were"
         whose = "its prompt is" if dropped == 1 else "their prompts are"
         yield f"{what} left out of the training: {whose}, or nearly, that of a held-out case"
+    if training.unfit:
+        rows = count(training.unfit, "row")
+        yield f"{rows} of data sets left out of the training, which cannot be trained on"
     for spec, number in training.given_up.items():
         if number:
             yield (

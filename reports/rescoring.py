@@ -24,6 +24,7 @@ from harness.wording import count, named, one_line, shown_path
 from harness.writing import write_whole
 from reports.gates import terms_of
 from reports.records import mapping, text
+from reports.splits import ALL, weighed_together
 from reports.writing import json_line
 
 _TUNE: Final = "callgate-tune"
@@ -247,9 +248,11 @@ def _gates(log: ReadLog, specs: Sequence[Spec], found: Rescored) -> list[str]:
     The misses are left to reports: what changed must not drown in them.
     """
     splits = list(dict.fromkeys(record["split"] for record in found.records))
+    head = mapping(log.run)
     split = "test" if "test" in splits or not splits else splits[0]
-    mine = [record for record in found.records if record["split"] == split]
-    terms = terms_of(mapping(log.run))
+    split = ALL if weighed_together(head) else split
+    mine = [record for record in found.records if split in (ALL, record["split"])]
+    terms = terms_of(head)
     decisions = [
         decide(
             spec.name,
@@ -264,7 +267,7 @@ def _gates(log: ReadLog, specs: Sequence[Spec], found: Rescored) -> list[str]:
     none = f"no case is {split}"
     rows = [row_of(decision, None if decision.total else none) for decision in decisions]
     label = text(mapping(log.run).get("label")) or "not said by the log"
-    notes = [_counted(other, found.records) for other in splits if other != split]
+    notes = [_counted(other, found.records) for other in splits if split not in (ALL, other)]
     return summary_lines(label, split, rows, (), _metrics(mine).footer(0), notes)
 
 

@@ -60,7 +60,8 @@ class Seed:
 class Opened:
     """What was found: the run to report on, the one to compare with, the training behind it.
 
-    `seeds` are those of a training with several, the one of the run itself among them.
+    `seeds` are those of a training with several, the one of the run itself among them. `tuned`:
+    the run before is the base that the training began with.
     """
 
     after: Log
@@ -68,6 +69,7 @@ class Opened:
     training: Training | None = None
     seeds: tuple[Seed, ...] = ()
     notices: tuple[str, ...] = ()
+    tuned: bool = False
 
 
 def open_run(path: str, against: str | None = None) -> Opened:
@@ -96,7 +98,8 @@ def _opened(folder: Path, against: str | None) -> Opened:
     if seeds and training is not None and training.seed is not None:
         first = Seed(training.seed, before if against is None else _maybe(base), after)
         seeds = tuple(sorted([first, *seeds], key=lambda one: one.seed))
-    return Opened(after, before, training, seeds, notices)
+    tuned = training is not None and against is None
+    return Opened(after, before, training, seeds, notices, tuned)
 
 
 def _other(against: str | None) -> Log | None:
@@ -138,10 +141,10 @@ def _made(read: ReadLog) -> Log:
     head = read.run or {}
     _check_schema(read.path, head)
     if not read.verdicts:
-        raise UsageError(
-            f"{shown_path(Path(read.path))}: holds no verdict: that run broke off before its first "
-            "case; run it again"
-        )
+        why = "that run broke off before its first case; run it again"
+        if read.end is not None:
+            why = "that run had no case to judge: callgate lint says why of its specs"
+        raise UsageError(f"{shown_path(Path(read.path))}: holds no verdict: {why}")
     return Log(read.path, head, whole(read.verdicts), read.end, len(read.verdicts))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from harness.cases import SPLITS
 from harness.errors import UsageError
 from harness.run_log import Record
 from reports.gates import Terms, decided, terms_of
 from reports.policies import Policy, SpecFiles, policies
+from reports.records import mapping
 from reports.runs import Log
 from reports.summary import Side
 
@@ -83,13 +84,26 @@ def run_of(log: Log, split: str, files: SpecFiles) -> Run:
     return Run(log, policies(log, files), terms_of(log.header), split)
 
 
+def weighed_together(header: Mapping[str, Any]) -> bool:
+    """Whether the run's gates weighed all splits together, for that was asked for.
+
+    Of a training's logs it was not: they hold dev and test cases, and its gates are test's.
+    """
+    option = mapping(mapping(header.get("options")).get("split"))
+    return option.get("value") == ALL and option.get("from") != "callgate-tune"
+
+
 def chosen_split(log: Log, split: str | None) -> str:
-    """The split to report on: the one asked for, test where there is one, else the first.
+    """The split to report on: the one asked for, else what the run's own gates weighed.
+
+    That is test where there is one, or all together, or else the first there is.
 
     Raises:
         UsageError: the log has no case of it.
     """
     there = sorted({record["split"] for record in log.records}, key=_order)
+    if split is None and weighed_together(log.header):
+        return ALL
     if split is None:
         return "test" if "test" in there else there[0]
     if split != ALL and split not in there:

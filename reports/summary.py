@@ -276,13 +276,15 @@ class TrainingRound:
 class Training:
     """A training run's history. `until` is the dev rate that ends it, where one rate does.
 
-    `rows` were trained on, `dropped` (train case, held-out case) left out as leaks, and `given_up`
-    train cases of each spec became dev cases.
+    `rows` were trained on, `dropped` (train case, held-out case) left out as leaks, `unfit` rows of
+    data sets left out because they cannot be trained on, and `given_up` train cases of each spec
+    became dev cases.
     """
 
     seed: int | None
     rows: int
     dropped: tuple[tuple[str, str], ...]
+    unfit: int
     given_up: Mapping[str, int]
     until: float | None
     steps: tuple[TrainingStep, ...]

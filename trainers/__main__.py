@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness import __version__
-from harness.errors import CallgateError, UsageError
+from harness.errors import UsageError
 from harness.options import OPTIONS, Settings, flag, resolve
-from harness.output import complain, ready_streams
-from trainers.settings import SETTINGS, Layer, Tuning, tuning_from
+from harness.output import BROKEN, complain, guarded
+from trainers.settings import MOST_SEED, SETTINGS, Layer, Tuning, tuning_from
 from trainers.settings.files import GATE_OPTIONS, read_settings
 
 _GATE_FLAGS: Final = (*GATE_OPTIONS, "no_cache")
@@ -24,24 +25,22 @@ _MAY_CHANGE: Final = ("device", "max_minutes", "checkpoint_minutes", "tensorboar
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code: 0 met, 1 not met, 2 bad usage, 3 errors."""
-    ready_streams()
-    given = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = _parser().parse_args(words)
+    return guarded(lambda: _until_stopped(given, words))
+
+
+def _until_stopped(given: argparse.Namespace, words: Sequence[str]) -> int:
     try:
-        code = _tune(given)
-        sys.stdout.flush()
-    except CallgateError as error:
-        sys.stdout.flush()
-        complain(str(error))
-        return error.exit_code
+        return _tune(given)
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return BROKEN
     except KeyboardInterrupt:
         begun = (Path(given.out) / "settings.yaml").is_file()
-        rest = f"go on with --resume --out {given.out}" if begun else "nothing was begun"
-        print(f"stopped; {rest}", file=sys.stderr)
+        again = shlex.join([*(word for word in words if word != "--resume"), "--resume"])
+        complain(f"stopped; go on with: callgate-tune {again}" if begun else "stopped")
         return 130
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--push-to-hub", metavar="REPO", help="upload the model when the gates are met"
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="make a new repository on the Hub a private one"
     )
     judging = parser.add_argument_group("judging, as by the gate")
     for option in OPTIONS:
@@ -101,6 +103,8 @@ def _tune(given: argparse.Namespace) -> int:
     root = Path(given.out)
     if given.push_to_hub:
         _check_repository(given.push_to_hub)
+    elif given.private:
+        raise UsageError("--private: is for a repository that --push-to-hub names")
     asked, tuning = _settings(given, root)
     gate = _one_gpu(asked)
     files = find_spec_files(given.paths)
@@ -114,7 +118,7 @@ def _tune(given: argparse.Namespace) -> int:
 
     mine, others = specs[: len(files)], specs[len(files) :]
     order = Order(tuple(mine), tuple(others), gate, tuning, folder, baseline, asked.device)
-    return tune_seeds(order, given.push_to_hub)
+    return tune_seeds(order, given.push_to_hub, given.private)
 
 
 def _settings(given: argparse.Namespace, root: Path) -> tuple[Settings, Tuning]:
@@ -141,6 +145,11 @@ def _settings(given: argparse.Namespace, root: Path) -> tuple[Settings, Tuning]:
     tuning = tuning_from([*layers, Layer("flags", flags)])
     if tuning.tensorboard:
         _check_tensorboard()
+    if tuning.seed + tuning.seeds - 1 > MOST_SEED:
+        raise UsageError(
+            f"--seeds {tuning.seeds}: the last seed would be {tuning.seed + tuning.seeds - 1}, "
+            f"and seeds go up to {MOST_SEED}: begin with a smaller --seed"
+        )
     if began is not None:
         _check_same(began, gate, tuning)
     return gate, tuning
@@ -191,6 +200,8 @@ def _one_gpu(gate: Settings) -> Settings:
     from trainers.devices import one_gpu, one_process
 
     one_process(os.environ)
+    # cuBLAS reads it at its first call, which is when the base is judged.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     visible, device = one_gpu(os.environ.get("CUDA_VISIBLE_DEVICES"), gate.device)
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible

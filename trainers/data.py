@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from harness.backends.transformers import Encoder
 from harness.cases import Spec
 from harness.errors import UsageError
 from harness.options import Settings
+from harness.statistics import needed
 from trainers.examples import (
     Example,
     PreflightError,
+    Unfit,
+    check_fit,
     example_of,
-    examples_of,
     masked_row,
     mix_lines,
+    sifted,
     turns_of,
 )
 from trainers.judge import NothingJudgedError
@@ -45,10 +48,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Data:
-    """The cases divided, the rows made of them, and the training prompts that were left out."""
+    """The cases divided, the rows made of them, and the training prompts that were left out.
+
+    `dropped` are leaks; of the rows of data sets in `unfit` no training row could be made.
+    """
 
     division: Division
     dropped: tuple[Leak, ...]
+    unfit: tuple[Unfit, ...]
     examples: tuple[Example, ...]
     validation: tuple[Example, ...]
 
@@ -61,7 +68,7 @@ def prepare(order: Order, encoder: Encoder, teller: Teller) -> Data:
     # Before some are given up: a train case that is a test prompt must not become a dev case.
     judged = guarded((*order.specs, *order.guard))
     held_out = [case for spec in judged for case in spec.cases]
-    leaks = find_leaks(train, held_out, tuning.similarity)
+    leaks = find_leaks(train, held_out, tuning.similarity, earlier=tuning.loss == "all")
     if leaks and tuning.leaks == "refuse":
         raise UsageError(refusal(leaks))
     gone = {leak.train.ref for leak in leaks}
@@ -69,8 +76,16 @@ def prepare(order: Order, encoder: Encoder, teller: Teller) -> Data:
     if not train:
         raise UsageError("every training prompt is a dev or test prompt: nothing is left to train")
     division = divide(order.specs, train, tuning.similarity, stop_rule=tuning.epochs is None)
-    examples = examples_of(division.train, encoder, loss=tuning.loss, max_length=tuning.max_length)
-    data = Data(division, tuple(leaks), examples, _validation(division, encoder))
+    examples, unfit = sifted(
+        division.train, encoder, loss=tuning.loss, max_length=tuning.max_length
+    )
+    # A row of a public data set is dropped and counted, here as when it is read; a case that
+    # somebody wrote is theirs to mend.
+    paths = {spec.name: spec.path for spec in order.specs}
+    check_fit([one for one in unfit if one.case.location.path == paths[one.case.spec]])
+    if not examples:
+        check_fit(unfit)
+    data = Data(division, tuple(leaks), unfit, examples, _validation(division, encoder))
     _tell(order, data, encoder, teller)
     return data
 
@@ -80,6 +95,12 @@ def _check_proof(order: Order) -> None:
     if not any(case.skip is None for spec in order.specs for case in spec.in_split("test")):
         names = ", ".join(spec.path for spec in order.specs)
         raise NothingJudgedError(f"{names}: no test cases, so nothing could be proved")
+    for spec in order.specs:
+        if spec.owes("test"):
+            raise NothingJudgedError(
+                f"{spec.path}: its data set should give test cases, and no row became one, so its "
+                "gate could not be met; callgate lint says why"
+            )
     for spec in order.guard:
         if all(case.split == "train" or case.skip is not None for case in spec.cases):
             raise UsageError(
@@ -91,7 +112,8 @@ def _check_proof(order: Order) -> None:
 def _validation(division: Division, encoder: Encoder) -> tuple[Example, ...]:
     """The dev cases that have a whole gold, for the validation loss; target only."""
     rows = []
-    for case in chain.from_iterable(map(turns_of, division.held_out("dev"))):
+    asked = (case for case in division.held_out("dev") if case.skip is None)
+    for case in chain.from_iterable(map(turns_of, asked)):
         try:
             rows.append(example_of(case, encoder))
         except PreflightError:  # no gold, or no row: such a case is judged by generation alone
@@ -110,13 +132,29 @@ def _tell(order: Order, data: Data, encoder: Encoder, teller: Teller) -> None:
         if spec.name in division.given_up:
             count = division.given_up[spec.name]
             teller.say(f"  no dev cases: {count} train cases decide when to stop instead")
+        _tell_of_stopping(spec, order, teller)
     if data.dropped:
         teller.say(_left_out(len(data.dropped)))
         teller.say(*map(pair_text, data.dropped[:5]))
+    if data.unfit:
+        teller.say(_unfit(len(data.unfit)), *(f"  {one}" for one in data.unfit[:5]))
     _tell_of_dev(division, order.tuning.similarity, teller)
     if order.tuning.leaks == "refuse":
         teller.say("no training prompt is, or nearly is, a dev or test prompt")
     teller.say(*mix_lines(data.examples), *masked_row(data.examples[0], encoder), "")
+
+
+def _tell_of_stopping(spec: Spec, order: Order, teller: Teller) -> None:
+    """A stop rule that no rate can meet ends nothing: that is said."""
+    tuning = order.tuning
+    count = sum(case.skip is None for case in spec.in_split("dev"))
+    rate = tuning.until if tuning.until is not None else order.gate.min_pass_rate
+    gate = spec.gate if rate is None else replace(spec.gate, pass_rate=rate)
+    if tuning.epochs is None and count and needed(gate, count) is None:
+        teller.say(
+            f"  the gate's interval (bound: lower) cannot reach {gate.pass_rate:g} on "
+            f"{count} dev cases: the training ends by its budget or by --patience"
+        )
 
 
 def _tell_of_dev(division: Division, similarity: float, teller: Teller) -> None:
@@ -126,6 +164,11 @@ def _tell_of_dev(division: Division, similarity: float, teller: Teller) -> None:
         count = "1 dev prompt is" if len(alike) == 1 else f"{len(alike)} dev prompts are"
         teller.say(f"{count}, or nearly, among the test prompts, and will choose the round:")
         teller.say(*map(pair_text, alike[:5]))
+
+
+def _unfit(count: int) -> str:
+    what = "1 row" if count == 1 else f"{count} rows"
+    return f"{what} of data sets left out, which cannot be trained on:"
 
 
 def _left_out(count: int) -> str:

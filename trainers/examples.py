@@ -68,29 +68,57 @@ def check_tokens(encoder: Encoder, name: str) -> None:
         )
 
 
-def examples_of(
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A case of which no row can be made, and why."""
+
+    case: Case
+    reason: str
+
+    def __str__(self) -> str:
+        which = ", then" if self.case.request.turn == "answer" else ""
+        return f"{self.case.location}: case {self.case.id}{which}: {self.reason}"
+
+
+def sifted(
     cases: Sequence[Case], encoder: Encoder, *, loss: str = "target", max_length: int | None = None
-) -> tuple[Example, ...]:
-    """Every case as a row, each checked; its answer to what its calls find as a row of its own.
+) -> tuple[tuple[Example, ...], tuple[Unfit, ...]]:
+    """Every case as a row, each checked, and those of which none can be made.
 
-    `loss` is `target` (the model's own turn) or `all`; `max_length` counts tokens.
-
-    Raises:
-        PreflightError: rows that are not what the model would have to write, or too long.
+    The answer to what a case's calls find is a row of its own. `loss` is `target` (the model's own
+    turn) or `all`; `max_length` counts tokens.
     """
-    examples, problems = [], []
+    examples, unfit = [], []
     for case in chain.from_iterable(map(turns_of, cases)):
         try:
             examples.append(example_of(case, encoder, loss=loss, max_length=max_length))
         except PreflightError as error:
-            which = ", then" if case.request.turn == "answer" else ""
-            problems.append(f"{case.location}: case {case.id}{which}: {error}")
-    if problems:
-        more = len(problems) - _SHOWN
-        tail = [f"… and {more} more"] if more > 0 else []
-        head = "1 row cannot" if len(problems) == 1 else f"{len(problems)} rows cannot"
-        raise PreflightError("\n".join([f"{head} be trained on:", *problems[:_SHOWN], *tail]))
-    return tuple(examples)
+            unfit.append(Unfit(case, str(error)))
+    return tuple(examples), tuple(unfit)
+
+
+def examples_of(
+    cases: Sequence[Case], encoder: Encoder, *, loss: str = "target", max_length: int | None = None
+) -> tuple[Example, ...]:
+    """Every case as a row, as `sifted` makes them.
+
+    Raises:
+        PreflightError: rows that are not what the model would have to write, or too long.
+    """
+    examples, unfit = sifted(cases, encoder, loss=loss, max_length=max_length)
+    check_fit(unfit)
+    return examples
+
+
+def check_fit(unfit: Sequence[Unfit]) -> None:
+    """Raises PreflightError where there are any, with the first of them."""
+    if not unfit:
+        return
+    more = len(unfit) - _SHOWN
+    tail = [f"… and {more} more"] if more > 0 else []
+    head = "1 row cannot" if len(unfit) == 1 else f"{len(unfit)} rows cannot"
+    shown = map(str, unfit[:_SHOWN])
+    raise PreflightError("\n".join([f"{head} be trained on:", *shown, *tail]))
 
 
 def turns_of(case: Case) -> Iterator[Case]:

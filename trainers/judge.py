@@ -137,10 +137,24 @@ def stand(
 
 
 def judge_dev(specs: Sequence[Spec], backend: Backend, settings: Settings) -> Standing:
-    """Judge the dev cases by generation."""
+    """Judge the dev cases by generation.
+
+    Raises:
+        NothingJudgedError: a case is an error: a rate over the others would choose the round.
+    """
     cases = [case for spec in specs for case in spec.in_split("dev")]
     records = [record_of(verdict) for verdict in verdicts(cases, backend)]
+    _check_errors(records, "dev", "no round can be chosen by it")
     return stand(specs, records, "dev", settings)
+
+
+def _check_errors(records: Sequence[Record], what: str, therefore: str) -> None:
+    errors = [record for record in records if record["outcome"] == "error"]
+    if errors:
+        raise NothingJudgedError(
+            f"{what}: {errors_text(len(errors))}, so {therefore}; the first, "
+            f"{errors[0]['case']}: {errors[0]['reason']}"
+        )
 
 
 def judge_all(
@@ -161,12 +175,7 @@ def judge_all(
         origins={**settings.origins, "split": "callgate-tune", "run_log": "callgate-tune"},
     )
     judged = judge_specs(specs, backend, all_splits)
-    errors = [record for record in judged.records if record["outcome"] == "error"]
-    if errors:
-        raise NothingJudgedError(
-            f"{log.name}: {errors_text(len(errors))}, so nothing is proved; the first, "
-            f"{errors[0]['case']}: {errors[0]['reason']}"
-        )
+    _check_errors(judged.records, log.name, "nothing is proved")
     if read_log(str(log)).end is None:
         raise NothingJudgedError(f"{log}: could not be written whole; make room, and --resume")
     return judged.records

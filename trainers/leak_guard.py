@@ -6,7 +6,7 @@ A model that was trained on the question proves nothing by its answer.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,8 +34,19 @@ class Leak:
 
 def said(case: Case) -> str:
     """What the conversation says, the developer's turn left out."""
-    spoken = (m for m in case.request.messages if m.get("role") not in ("developer", "system"))
-    return "\n".join(str(message.get("content") or "") for message in spoken)
+    return _spoken(case.request.messages)
+
+
+def said_so_far(case: Case) -> list[str]:
+    """What the conversation had said at each of the user's turns: every prompt that is in it."""
+    messages = case.request.messages
+    asked = [place for place, message in enumerate(messages, 1) if message.get("role") == "user"]
+    return [_spoken(messages[:place]) for place in asked if place < len(messages)] + [said(case)]
+
+
+def _spoken(messages: Sequence[Mapping[str, Any]]) -> str:
+    turns = (m for m in messages if m.get("role") not in ("developer", "system"))
+    return "\n".join(str(message.get("content") or "") for message in turns)
 
 
 def normalised(text: str) -> str:
@@ -52,21 +63,37 @@ def _of_a_word(sign: str) -> str:
     return sign if sign.isalnum() or sign == "_" or unicodedata.category(sign)[0] == "M" else " "
 
 
-def find_leaks(train: Sequence[Case], held_out: Sequence[Case], threshold: float) -> list[Leak]:
+def find_leaks(
+    train: Sequence[Case], held_out: Sequence[Case], threshold: float, *, earlier: bool = False
+) -> list[Leak]:
     """The worst leak of each training case that has one.
 
-    `threshold` is the least rapidfuzz `token_sort_ratio` (0 to 100) of a near-duplicate.
+    Args:
+        train: the cases to learn from.
+        held_out: the cases that decide or prove.
+        threshold: the least rapidfuzz `token_sort_ratio` (0 to 100) of a near-duplicate; cases of
+            one `group` are near-duplicates by their author's word.
+        earlier: whether the answers to earlier turns of a conversation are learnt as well.
     """
-    leaks = []
+    asked = [
+        (case, text) for case in train for text in (said_so_far(case) if earlier else [said(case)])
+    ]
     texts = [said(case) for case in held_out]
+    worst: dict[str, tuple[float, Leak]] = {}
     for row, column, score in near(
-        [normalised(said(case)) for case in train], list(map(normalised, texts)), threshold
+        [normalised(text) for _, text in asked], list(map(normalised, texts)), threshold
     ):
-        mine = said(train[row])
+        case, mine = asked[row]
         how = "the same words" if score == 100 else f"{score:.0f} % alike"
         how = "the same" if mine == texts[column] else how
-        leaks.append(Leak(train[row], held_out[column], how))
-    return leaks
+        if case.ref not in worst or score > worst[case.ref][0]:
+            worst[case.ref] = (score, Leak(case, held_out[column], how))
+    groups = {(case.spec, case.group or ""): case for case in held_out if case.group}
+    for case in train:
+        other = groups.get((case.spec, case.group or ""))
+        if other is not None and case.ref not in worst:
+            worst[case.ref] = (threshold, Leak(case, other, f"one group, {case.group}"))
+    return [worst[case.ref][1] for case in train if case.ref in worst]
 
 
 def near(

@@ -6,10 +6,11 @@ The judgement, the gates and their decisions are the harness's; the training is 
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.backends import backend_for
 from harness.backends.local_model import LocalModel
@@ -36,7 +37,6 @@ from trainers.rounds import Rounds, conclude
 from trainers.run_folder import (
     Progress,
     RunFolder,
-    append_lines,
     disk_error,
     held,
     keep_lines,
@@ -52,6 +52,9 @@ from trainers.splits import guarded
 from trainers.telling import Teller, rate_text, reasons, table
 from trainers.versions import versions
 from trainers.weights import check_base, copy_model, saved_dtype, write_model
+
+if TYPE_CHECKING:
+    from trainers import sft
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,8 @@ def _begin(order: Order, data: Data, backend: LocalModel) -> None:
     asked = replace(order.gate, device=order.device or order.gate.device)
     make_folder(folder, settings_text(order.tuning, asked, facts))
     if not folder.history.exists():
-        write_atomically(folder.history, "")
-        append_lines(folder.history, [_start(order, data)])
+        # Whole or not at all: a line that a kill left out would never be written again.
+        write_atomically(folder.history, json.dumps(_start(order, data)) + "\n")
 
 
 def _resolved(tuning: Tuning, backend: LocalModel) -> dict[str, str]:
@@ -179,6 +182,7 @@ def _start(order: Order, data: Data) -> Mapping[str, Any]:
         "kind": "start",
         "rows": len(data.examples),
         "dropped": [[leak.train.ref, leak.held_out.ref] for leak in data.dropped],
+        "unfit": [one.case.ref for one in data.unfit],
         "given_up": dict(data.division.given_up),
         "seed": order.tuning.seed,
         "until": order.tuning.until,
@@ -269,7 +273,28 @@ def _rounds(
         checkpoint,
         teller,
     )
-    job = sft.Job(
+    try:
+        sft.train(_job(order, data, encoder, model, placement, progress), watcher)
+    except (CallgateError, BrokenPipeError):
+        raise
+    except Exception as error:
+        # Not narrower: torch, safetensors and TRL tell of memory and disks in many ways.
+        raise _broke(error, order.folder) from error
+    return watcher.finish()
+
+
+def _job(
+    order: Order,
+    data: Data,
+    encoder: Encoder,
+    model: Any,
+    placement: Placement,
+    progress: Progress,
+) -> sft.Job:
+    from trainers import sft
+
+    tuning = order.tuning
+    return sft.Job(
         sft.with_adapter(model, tuning) if tuning.lora else model,
         encoder,
         data.examples,
@@ -280,14 +305,6 @@ def _rounds(
         resume=order.folder.state / progress.checkpoint if progress.checkpoint else None,
         tensorboard=order.folder.root / "tensorboard" if tuning.tensorboard else None,
     )
-    try:
-        sft.train(job, watcher)
-    except CallgateError:
-        raise
-    except Exception as error:
-        # Not narrower: torch, safetensors and TRL tell of memory and disks in many ways.
-        raise _broke(error, order.folder) from error
-    return watcher.finish()
 
 
 def _bfloat16(tuning: Tuning, placement: Placement) -> bool:

@@ -21,7 +21,9 @@ class UploadError(CallgateError):
     exit_code = 3
 
 
-def publish(order: Order, outcome: Outcome, repository: str, teller: Teller) -> None:
+def publish(
+    order: Order, outcome: Outcome, repository: str, teller: Teller, private: bool = False
+) -> None:
     """Upload the run's model with its card, where it was trained and its gates are met.
 
     Else it is said that it was not.
@@ -39,12 +41,18 @@ def publish(order: Order, outcome: Outcome, repository: str, teller: Teller) -> 
     if not outcome.trained:
         teller.say("not uploaded: nothing was trained, so the model is the base as it was")
         return
-    address = upload(folder, card(order, outcome), repository)
+    address = upload(folder, card(order, outcome), repository, private)
     teller.say(f"uploaded: {address}")
 
 
-def upload(folder: Path, readme: str, repository: str) -> str:
+def upload(folder: Path, readme: str, repository: str, private: bool = False) -> str:
     """Upload a model folder and its card in one commit; the address of the repository.
+
+    Args:
+        folder: the model's files.
+        readme: the card.
+        repository: `NAME` or `OWNER/NAME`; made where it is not there yet.
+        private: a repository that is made is private; else it is what the Hub makes by default.
 
     Raises:
         UploadError: the Hub did not take it, and why.
@@ -53,12 +61,17 @@ def upload(folder: Path, readme: str, repository: str) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HFValidationError
 
-    files = [(file.name, file) for file in sorted(folder.iterdir()) if file.name != "README.md"]
-    operations = [CommitOperationAdd(name, str(file)) for name, file in files]
-    operations.append(CommitOperationAdd("README.md", readme.encode()))
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    names = {file.relative_to(folder).as_posix(): file for file in files}
     api = HfApi()
     try:
-        address = str(api.create_repo(repository, exist_ok=True))
+        operations = [
+            CommitOperationAdd(name, str(file))
+            for name, file in names.items()
+            if name != "README.md"
+        ]
+        operations.append(CommitOperationAdd("README.md", readme.encode()))
+        address = str(api.create_repo(repository, private=private or None, exist_ok=True))
         api.create_commit(repository, operations, commit_message="Upload from callgate-tune")
     except HFValidationError as error:
         raise UsageError(f"--push-to-hub: {error}") from None

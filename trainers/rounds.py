@@ -53,7 +53,7 @@ class Rounds:
     @property
     def has_dev(self) -> bool:
         """Whether any spec has dev cases."""
-        return any(spec.in_split("dev") for spec in self.specs)
+        return any(case.skip is None for spec in self.specs for case in spec.in_split("dev"))
 
     def step(self, number: int, total: int, record: Mapping[str, Any]) -> str | None:
         """Note the loss; end the training when it is no number, or the time is over."""

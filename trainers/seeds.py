@@ -14,7 +14,7 @@ from trainers.run_folder import RunFolder, write_atomically
 from trainers.telling import Teller
 
 
-def tune_seeds(order: Order, repository: str | None) -> int:
+def tune_seeds(order: Order, repository: str | None, private: bool = False) -> int:
     """Tune with each seed; the first one's run decides the exit code, and is what is published.
 
     The runs of the further seeds lie in `seeds/SEED/` of the run's folder; one that breaks is
@@ -32,11 +32,15 @@ def tune_seeds(order: Order, repository: str | None) -> int:
         teller = Teller(f"seed {seed}: " if several else "")
         try:
             outcomes.append((seed, tune(mine, teller)))
-        except CallgateError as error:
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            # Not narrower: whatever breaks a further seed, the first one's result stands.
             if seed == first:
                 raise
-            broken.append(f"seed {seed}: broke: {error}")
-            teller.say(f"broke: {error}")
+            what = str(error) if isinstance(error, CallgateError) else repr(error)
+            broken.append(f"seed {seed}: broke: {what}")
+            teller.say(f"broke: {what}")
     if order.tuning.seeds > 1:
         lines = spread(outcomes, broken)
         write_atomically(order.folder.root / "seeds.txt", "\n".join(lines) + "\n")
@@ -46,7 +50,7 @@ def tune_seeds(order: Order, repository: str | None) -> int:
     if repository is not None:
         from trainers.publish import publish
 
-        publish(order, outcome, repository, Teller())
+        publish(order, outcome, repository, Teller(), private)
     return outcome.exit_code
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 import torch
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Trainer, TrainerCallback
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
@@ -232,16 +233,21 @@ def weights_of(model: Any) -> dict[str, torch.Tensor]:
 
 
 @contextlib.contextmanager
-def _repeatable() -> Iterator[None]:
-    """Deterministic kernels, where torch has them; as it was afterwards."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+def _repeatable(device: str) -> Iterator[None]:
+    """Deterministic kernels, where torch has them; as it was afterwards.
+
+    On a GPU that leaves attention out, whose fast kernels add in any order on the way back and
+    only warn of it (torch's attention_backward.cu): there the plain one is used.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     filled = _deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
     _deterministic.fill_uninitialized_memory = False  # slow, and finds only bugs
+    plain = sdpa_kernel(SDPBackend.MATH) if device == "cuda" else contextlib.nullcontext()
     try:
-        yield
+        with plain:
+            yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         _deterministic.fill_uninitialized_memory = filled
@@ -283,6 +289,6 @@ def train(job: Job, watcher: Watcher) -> None:
     if job.tensorboard:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.tensorboard)
     rounds = _Rounds(job, watcher)
-    with _repeatable(), warnings.catch_warnings(action="ignore"):
+    with _repeatable(job.model.device.type), warnings.catch_warnings(action="ignore"):
         rounds.trainer = trainer_for(job, [rounds])
         rounds.trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)

@@ -91,7 +91,7 @@ def _given_up(specs: Sequence[Spec], train: Sequence[Case], similarity: float) -
     and stays where one of them has dev cases of its own.
     """
     learning = {case.spec for case in train}
-    giving = [s for s in specs if s.name in learning and not s.in_split("dev")]
+    giving = [s for s in specs if s.name in learning and not _decides(s)]
     if not giving:
         return frozenset()
     names = {spec.name for spec in giving}
@@ -113,6 +113,11 @@ def _given_up(specs: Sequence[Spec], train: Sequence[Case], similarity: float) -
         chosen |= {case.ref for cluster in taken for case in cluster}
         free = [c for c in free if spec.name not in {case.spec for case in c}]
     return frozenset(chosen)
+
+
+def _decides(spec: Spec) -> bool:
+    """Whether it has dev cases that are judged."""
+    return any(case.skip is None for case in spec.in_split("dev"))
 
 
 def _too_few(spec: Spec, count: int, why: str = "") -> str:

@@ -131,11 +131,14 @@ class LocalModel:
         from harness.backends.transformers import answer, load_encoder, load_model
 
         encoder = load_encoder(self.checkpoint)
+        if self._model is not None:  # the template was read again: is it still that model's?
+            self._check_unchanged()
 
         def model() -> Any:
             if self._model is None:
-                self._model = load_model(self.checkpoint, self.placement, encoder)
+                loaded = load_model(self.checkpoint, self.placement, encoder)
                 self._check_unchanged()
+                self._model = loaded
             return self._model
 
         asked = list(waiting)
@@ -190,6 +193,12 @@ class LocalModel:
         self._problems[cache.problem] = None
         return None
 
+    def _how(self) -> list[bool]:
+        """The ways of decoding that rounding may tell apart, where it is coarse."""
+        if self.placement.dtype != "bfloat16":
+            return []
+        return [self.settings.no_drafts, self.settings.no_shared_prefix]
+
     def _key(self, request: Request) -> str:
         libraries = ["torch", "transformers", *(["peft"] if self.checkpoint.adapter else [])]
         parts = {
@@ -201,6 +210,7 @@ class LocalModel:
             "dtype": self.placement.dtype,
             "device": self.placement.device_type,
             "decoder": DECODER,
+            "how": self._how(),
             "versions": [_version(name) for name in libraries],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

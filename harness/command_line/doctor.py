@@ -49,7 +49,7 @@ def examine(checkpoint: Checkpoint) -> list[Check]:
         Check("folder", str(folder)),
         *_adapter(checkpoint),
         _architecture(config),
-        _weights(folder),
+        *_weights(checkpoint),
         _template(folder),
         _ids(added),
         _flags(added),
@@ -112,13 +112,15 @@ def _architecture(config: dict[str, Any]) -> Check:
     return Check("architecture", found, good, "" if good else "FunctionGemma: Gemma3ForCausalLM")
 
 
-def _weights(folder: Path) -> Check:
-    """Whether the files of the weights are all there, and whole."""
-    faults = list(weight_faults(folder))
-    if not faults:
-        return Check("weights", "whole", good=True)
-    advice = "they cannot be loaded: download or save them again"
-    return Check("weights", "; ".join(faults), good=False, advice=advice)
+def _weights(checkpoint: Checkpoint) -> Iterator[Check]:
+    """Whether the files of the weights, and of an adapter's, are all there, and whole."""
+    folders = {"weights": checkpoint.folder, "adapter's weights": checkpoint.adapter}
+    for name, folder in folders.items():
+        if folder is None:
+            continue
+        faults = list(weight_faults(folder))
+        advice = "they cannot be loaded: download or save them again" if faults else ""
+        yield Check(name, "; ".join(faults) or "whole", good=not faults, advice=advice)
 
 
 def chat_templates(folder: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -74,6 +75,7 @@ def _compared(settings: Settings, paths: Sequence[str]) -> int:
     from harness.loading import load_specs
     from harness.placement import place
     from harness.run import requests_of
+    from harness.slots import supported
 
     assert settings.model is not None
     if settings.model.startswith("replay:"):
@@ -84,10 +86,18 @@ def _compared(settings: Settings, paths: Sequence[str]) -> int:
         raise UsageError(f"--exact: the specs have no case of split {settings.split!r} to decode")
     checkpoint = find_checkpoint(settings.model, settings.adapter)
     encoder = load_encoder(checkpoint)
-    jobs = _jobs(encoder, requests_of(cases, drafts=True), settings.max_new_tokens)
+    requests = requests_of(cases, drafts=not settings.no_drafts)
+    jobs = _jobs(encoder, requests, settings.max_new_tokens)
     model = load_model(checkpoint, place(settings, settings.home / MEMO_FILE), encoder)
+    if not supported(model):
+        print_lines(["exact: this model is decoded by transformers' generate alone", ""])
+        return 0
     found = compare_exact(
-        model, jobs, stop_ids=encoder.stop_ids, max_new_tokens=settings.max_new_tokens
+        model,
+        jobs,
+        stop_ids=encoder.stop_ids,
+        max_new_tokens=settings.max_new_tokens,
+        shared_prefix=not settings.no_shared_prefix,
     )
     how = f"exact: {found.replies} replies of {found.tokens} tokens, decoded together and alone: "
     if found.exact:
@@ -120,7 +130,7 @@ def _cache_line(settings: Settings) -> str:
     path = settings.home / CACHE_FILE
     if settings.no_cache:
         return "reply cache: off"
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path's raises where it may not look
         return f"reply cache: {shown_path(path)}: nothing kept yet"
     return _kept(ReplyCache(path))
 
@@ -129,7 +139,7 @@ def cache(given: argparse.Namespace) -> int:
     """`callgate cache`: how many replies are kept; `--prune` forgets those used longest ago."""
     settings = resolve({})
     path = settings.home / CACHE_FILE
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - as above
         print_lines([f"reply cache: {shown_path(path)}: nothing kept yet"])
         return 0
     kept = ReplyCache(path)

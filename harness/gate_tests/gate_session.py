@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from harness.backends import Backend, backend_for, details_of
@@ -64,6 +65,32 @@ class GateSession:
     def select(self, spec: Spec, case: Case) -> None:
         """A case is selected."""
         self.selection(spec).chosen[case.ref] = case
+
+    def select_named(self, root: Path, ids: Iterable[str]) -> None:
+        """Select by node ids, `FILE::NAME` with files below `root`, as a worker collected them.
+
+        Raises:
+            SpecError: a file cannot be read any more.
+        """
+        from harness.loading import load_specs
+
+        selected: dict[str, set[str]] = {}
+        for ident in ids:
+            file, _, name = ident.partition("::")
+            selected.setdefault(file, set()).add(name)
+        specs = load_specs(root / file for file in selected)
+        for spec, names in zip(specs, selected.values(), strict=True):
+            for case in spec.cases:
+                if case.id in names:
+                    self.select(spec, case)
+            if "gate" in names:
+                self.select_gate(spec)
+
+    def set_aside(self, ref: str) -> None:
+        """A selected case was not judged, for pytest or another plugin skipped it."""
+        selection = self._selections.get(ref.partition("::")[0])
+        if selection is not None:
+            selection.chosen.pop(ref, None)
 
     def select_gate(self, spec: Spec) -> None:
         """A spec's gate is selected."""

@@ -70,6 +70,10 @@ def convert(raw: Raw) -> Node | Drop:
     expected = _expected(filled)
     if isinstance(expected, Drop):
         return expected
+    if filled.get("skip", "").strip().lower() in _NO:
+        del filled["skip"]  # a column of yes and no, as for `critical`
+    if (word := filled.get("skip", "").strip().lower()) in _YES:
+        return Drop("`skip` without a reason", f"found {word!r}, expected the reason in words")
     node: Node = {name: filled[name].strip() for name in _TEXTS if name in filled}
     node |= {name: filled[name] for name in ("prompt", "reply") if name in filled} | expected
     if "split" in node:

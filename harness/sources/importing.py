@@ -24,7 +24,8 @@ from harness.sources.row_warnings import lost_text
 from harness.sources.rows import Drop, Node
 from harness.sources.yaml_writing import yaml_text
 from harness.spec_files.case_reading import WrittenCase
-from harness.spec_files.nodes import Notes
+from harness.spec_files.keys import IDENTIFIER_SCHEMA
+from harness.spec_files.nodes import Notes, fits
 from harness.spec_files.strict_yaml import MAX_BYTES, read_yaml, read_yaml_file
 from harness.wording import count, shown_path
 from harness.writing import write_whole
@@ -143,7 +144,8 @@ def _clauses(order: Order) -> list[str]:
     rows = (source.rows[index] for index, _ in source.chosen.rows)
     nodes = [source.format.convert(row) for row in rows if not isinstance(row, Drop)]
     named = [node["clause"] for node in nodes if isinstance(node, dict) and "clause" in node]
-    return list(dict.fromkeys(named))
+    # Others are no clause's name: their rows are dropped, and counted, as no sound cases.
+    return [name for name in dict.fromkeys(named) if fits(name, IDENTIFIER_SCHEMA)]
 
 
 def _read(order: Order, document: Mapping[str, Json]) -> tuple[Spec, list[WrittenCase]]:

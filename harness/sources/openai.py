@@ -209,7 +209,8 @@ def _lost(raw: Raw) -> list[str]:
         found.append("`weight`: only the last turn of the assistant that has one is trained on")
     if any("name" in turn and turn["role"] != "tool" for turn in turns):
         found.append("`name` of a speaker")
-    if turns[last].get("tool_calls") and _text(turns[last], last).strip():
+    content = turns[last].get("content")
+    if turns[last].get("tool_calls") and (content.strip() if isinstance(content, str) else content):
         found.append("the text beside the expected calls")
     if len(turns) > last + 1:
         found.append("the turns after the assistant's last")

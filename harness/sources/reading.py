@@ -162,8 +162,17 @@ def _read_row(
         reading.left += 1
     else:
         reading.keep(found, mark)
-        reading.lost.update(source.format.lost(raw))
+        reading.lost.update(_lost(source.format, raw))
     return None
+
+
+def _lost(format_: Format, raw: Raw) -> list[str]:
+    """What of a row its case does not have; a row that breaks the question has told enough."""
+    try:
+        return list(format_.lost(raw))
+    except Exception:
+        # Not narrower, as in `_node`: the case is sound, and the other rows count.
+        return ["what a row has besides, which could not be told"]
 
 
 def _refused(

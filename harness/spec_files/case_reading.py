@@ -102,16 +102,24 @@ def read_case(node: Json, place: int, setting: FileSetting) -> list[WrittenCase]
     if not isinstance(node, Mapping):
         return []
     toolbox = _toolbox(node, good, setting, path)
-    if all(name in CASE_KEYS for name in node):
-        _complete(node, report)
-    _parts_fit(good, setting, report)
+    complete = _complete(node, report) if all(name in CASE_KEYS for name in node) else True
+    sound = _parts_fit(good, report)
+    _clause_is_known(good, setting, report)
     reading = _Reading(node, good, setting, toolbox, path, report)
-    if len(setting.notes.problems) > before:
+    if not (complete and sound and _readable(node, good)):
         if "expect" in good and "each" not in node:
             reading.expected(good["expect"])
         return []
-    written = variants(good, report, setting.room)
-    return [case for variant in written if (case := reading.case(variant))]
+    written = variants(good, report, setting.room, reading.source)
+    cases = [case for variant in written if (case := reading.case(variant))]
+    return cases if len(setting.notes.problems) == before or not setting.of_rows else []
+
+
+def _readable(node: Mapping[str, Json], good: Mapping[str, Any]) -> bool:
+    """Whether what makes the cases is there: a key that does not matter to it may be wrong."""
+    asked = [name for name in ("prompt", "prompts", "messages") if name in good]
+    needed = ("each", "reply", "finds", "then", "id", "split")
+    return len(asked) == 1 and "expect" in good and not {*node} & {*needed} - {*good}
 
 
 def _label(node: Json, place: int | str) -> str:
@@ -119,8 +127,8 @@ def _label(node: Json, place: int | str) -> str:
     return name[:80] if isinstance(name, str) and name else f"no. {int(place) + 1}"
 
 
-def _complete(node: Mapping[str, Json], report: Report) -> None:
-    """Exactly one source of prompts, and an expectation."""
+def _complete(node: Mapping[str, Json], report: Report) -> bool:
+    """Whether there is exactly one source of prompts, and an expectation."""
     given = [name for name in ("prompt", "prompts", "messages") if name in node]
     if not given:
         report((), "has no prompt", "add `prompt`, `prompts` or `messages`")
@@ -128,20 +136,25 @@ def _complete(node: Mapping[str, Json], report: Report) -> None:
         report((given[1],), f"has both `{given[0]}` and `{given[1]}`", "keep one of them", key=True)
     if "expect" not in node:
         report((), "has no `expect`", "say what the model must do, if only `no_call`")
+    return len(given) == 1 and "expect" in node
 
 
-def _parts_fit(good: Mapping[str, Any], setting: FileSetting, report: Report) -> None:
-    """The keys whose values have an inside."""
-    prompts = good.get("prompts", [])
+def _parts_fit(good: Mapping[str, Any], report: Report) -> bool:
+    """The keys whose values have an inside; whether those that make the cases are sound."""
+    items(good.get("tags", []), TAG, under(report, "tags"))
+    prompts, sound = good.get("prompts", []), True
     if isinstance(prompts, Mapping):
-        entries(prompts, IDENTIFIER_SCHEMA, PROMPT, under(report, "prompts"))
+        sound = entries(prompts, IDENTIFIER_SCHEMA, PROMPT, under(report, "prompts"))
     elif isinstance(prompts, list):
-        items(prompts, PROMPT, under(report, "prompts"))
+        sound = items(prompts, PROMPT, under(report, "prompts"))
     if "prompts" in good and (not prompts or not isinstance(prompts, Mapping | list)):
         what = f"found {shown(prompts)}, expected {CASE_KEYS['prompts'].expected}"
         report(("prompts",), what)
-    items(good.get("tags", []), TAG, under(report, "tags"))
-    _each_fits(good.get("each", []), under(report, "each"))
+        sound = False
+    return _each_fits(good.get("each", []), under(report, "each")) and sound
+
+
+def _clause_is_known(good: Mapping[str, Any], setting: FileSetting, report: Report) -> None:
     clause = good.get("clause")
     if clause is not None and clause not in setting.clauses:
         known = ", ".join(list(setting.clauses)[:12]) or "the file declares none"
@@ -149,16 +162,20 @@ def _parts_fit(good: Mapping[str, Any], setting: FileSetting, report: Report) ->
         report(("clause",), f"unknown clause {shown(clause)}", hint)
 
 
-def _each_fits(sets: list[Json], report: Report) -> None:
+def _each_fits(sets: list[Json], report: Report) -> bool:
+    good = True
     for place, variables in enumerate(sets):
         if not isinstance(variables, Mapping) or not variables:
             what = f"found {shown(variables)}, expected a mapping of variables to values"
             report((place,), what)
+            good = False
             continue
         for name in variables:
             if not fits(name, {"type": "string", "pattern": VARIABLE}):
                 what = f"found {shown(name)}, expected a variable of letters, digits, `_`, `-`"
                 report((place, name), what, key=True)
+                good = False
+    return good
 
 
 def _toolbox(
@@ -220,6 +237,12 @@ class _Reading:
         if "developer" in good:
             self.developer = developer_turn(good["developer"])
         self._shared: _Expected | None = None
+
+    def source(self, path: Path) -> str:
+        """What stands in the file from the value at a path in the case on, to the line's end."""
+        document = self.setting.notes.document
+        place = document.locate((*self.path, *path))
+        return document.source(place.line)[place.column - 1 :]
 
     def case(self, variant: Variant) -> WrittenCase | None:
         """The case of a variant; None where it is not sound."""

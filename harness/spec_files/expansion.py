@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,8 +14,11 @@ from harness.cases import SPLITS, Json, Split
 from harness.errors import nearest
 from harness.json_values import shown
 from harness.spec_files.nodes import Path, Report
+from harness.spec_files.yaml_prose import quote
 
 _VARIABLE: Final = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_-]*)\)")
+_COMMENT: Final = re.compile(r"\s+#")
+_WORD: Final = re.compile(r"[^\s,&*#}\]]+")
 _LONGEST_SLUG: Final = 40
 MAX_VARIANTS: Final = 100_000
 MAX_WRITTEN: Final = 200_000_000
@@ -23,6 +26,9 @@ MAX_WRITTEN: Final = 200_000_000
 MAX_FILLED_TEXT: Final = 1_000_000
 MAX_FILLED: Final = 64_000_000
 """Characters that variables write into one text, and into all the cases of a file."""
+
+
+Source = Callable[[Path], str]
 
 
 @dataclass
@@ -89,12 +95,16 @@ def share_of(text: str, shares: Mapping[str, float], seed: int) -> Split:
 
 
 def variants(
-    node: Mapping[str, Any], report: Report, room: Room | None = None
+    node: Mapping[str, Any],
+    report: Report,
+    room: Room | None = None,
+    source: Source = lambda _: "",
 ) -> Iterator[Variant]:
     """The cases that a written one stands for; what cannot be filled in is reported.
 
-    `node` holds only values of the right shape; `room` is what the file's cases share. A variant
-    that cannot be filled is left out.
+    `node` holds only values of the right shape; `room` is what the file's cases share; `source`
+    gives what stands in the file from the value at a path on, to the line's end. A variant that
+    cannot be filled is left out.
     """
     room = Room() if room is None else room
     if "each" not in node:
@@ -108,11 +118,13 @@ def variants(
     for place, variables in enumerate(node["each"]):
         if room.left < 0:
             return
-        filling = _Filling(variables, place, report, room)
+        filling = _Filling(variables, place, report, room, source)
         parts = {name: filling.fill(node.get(name), (name,)) for name in _PARTS}
         for suffix, template, path in _prompts(node):
             prompt = filling.text(template, path) if template is not None else None
-            if filling.whole:
+            if filling.whole and prompt is not None and not prompt.strip():
+                report(("each", place), "makes an empty prompt", "fill in its variables")
+            elif filling.whole:
                 yield _variant(node, parts, suffix, prompt, path, variables)
 
 
@@ -225,10 +237,16 @@ class _Filling:
     """One variable set being written into the parts of a case; `whole` until a name is unknown."""
 
     def __init__(
-        self, variables: Mapping[str, Json], place: int, report: Report, room: Room
+        self,
+        variables: Mapping[str, Json],
+        place: int,
+        report: Report,
+        room: Room,
+        source: Source,
     ) -> None:
         self.variables, self.place, self.report, self.room = variables, place, report, room
-        self.whole = True
+        self.source, self.whole = source, True
+        self._checked: set[str] = set()
 
     def fill(self, value: Json, path: Path) -> Json:
         """The value with its variables; one that is only `$(name)` keeps the variable's type."""
@@ -256,6 +274,8 @@ class _Filling:
             return template
         named = _VARIABLE.findall(template)
         texts = {name: self._written(name, path) for name in dict.fromkeys(named)}
+        for name in texts:
+            self._check_spelling(name, alone=template.strip() == f"$({name})")
         length = sum(len(texts[name]) for name in named)
         if length > MAX_FILLED_TEXT:
             most = f"expected at most {MAX_FILLED_TEXT:,}"
@@ -283,6 +303,32 @@ class _Filling:
             self.report(path, f"the variable {name!r} is {shown(value)}, expected a text", hint)
             self.whole = False
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    def _check_spelling(self, name: str, *, alone: bool) -> None:
+        """Prose in a variable: what YAML read is what its author wrote."""
+        value = self.variables.get(name)
+        if name not in self.variables or name in self._checked:
+            return
+        self._checked.add(name)
+        place = ("each", self.place, name)
+        written = self.source(place)
+        if value is None:
+            self._misread(place, "is null, expected a text", "write one, in double quotes")
+        elif isinstance(value, str):
+            cut_off = alone and written.startswith(value) and _COMMENT.match(written[len(value) :])
+            if cut_off:
+                hint = f"write: {name}: {quote(written.rstrip())}"
+                what = "the text ends at this '#', which starts a comment in YAML"
+                self._misread(place, what, hint)
+        elif not isinstance(value, bool | Mapping | list):
+            word = _WORD.match(written)
+            if word and word[0] != json.dumps(value):
+                what = f"YAML reads this as the number {json.dumps(value)}"
+                self._misread(place, what, f"if it is a text, write: {quote(word[0])}")
+
+    def _misread(self, place: Path, what: str, hint: str) -> None:
+        self.report(place, what, hint)
+        self.whole = False
 
     def _look_up(self, name: str, path: Path) -> Json:
         if name in self.variables:

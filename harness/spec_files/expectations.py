@@ -24,6 +24,7 @@ from harness.errors import nearest
 from harness.json_values import shown
 from harness.matchers import MatcherError, compile_arguments, compile_value
 from harness.spec_files.keys import EXPECT_KEYS, RESERVED
+from harness.spec_files.members import members_fit
 from harness.spec_files.nodes import Path, Report, fields, under
 from harness.spec_files.slips import NO_CALL_HINT, operator_slip, tool_slip, value_slip
 from harness.spec_files.tool_lists import Toolbox
@@ -300,6 +301,10 @@ def _values_fit(
     schema = setting.toolbox.schemas[tool.name]
     gold = {name: m.gold for name, m in arguments.items() if m.gold is not NO_GOLD and not m.absent}
     good = whole
+    properties = tool.parameters.get("properties") or {}
+    for name, matcher in arguments.items():
+        if matcher.gold is NO_GOLD and name in properties:
+            good &= members_fit(properties[name], matcher, under(report, name))
     for name, value in gold.items():
         if name not in schema.declared:
             continue

@@ -65,7 +65,7 @@ class Diagnosis:
 def spec_prose(path: tuple[str | int, ...]) -> bool:
     """Whether people write prose at this path of a spec file: prompts, messages, replies."""
     match path:
-        case ("cases", int(), "prompt" | "reply"):
+        case ("cases", int(), "prompt" | "reply") | ("cases", int(), "then", "reply"):
             return True
         case ("cases", int(), "prompts", _):
             return True
@@ -93,7 +93,7 @@ def quote_rest(lines: Sequence[str], line: int, column: int, *, flow: bool) -> M
 def _end_in_flow(text: str) -> int:
     """Where a text inside `{…}` or `[…]` ends: before the next key or the closing brackets."""
     next_key = _NEXT_KEY.search(text)
-    end = next_key.start() if next_key else len(text.rstrip(",}] \t"))
+    end = len((text[: next_key.start()] if next_key else text).rstrip(",}] \t"))
     missing = {
         "}": text.count("{", 0, end) - text.count("}", 0, end),
         "]": text.count("[", 0, end) - text.count("]", 0, end),

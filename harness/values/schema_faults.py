@@ -114,7 +114,11 @@ _ELSEWHERE: Final = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "patternP
 
 
 def _unknown_required(schema: Mapping[str, Json], path: Path) -> Iterator[Fault]:
-    """Names under `required` that the schema does not declare beside it."""
+    """Names under `required` that the schema does not declare beside it, and does not allow.
+
+    Where others are allowed, as by default, only what looks like a slip of a declared name.
+    """
+    closed = schema.get("additionalProperties") is False
     required, properties = schema.get("required"), schema.get("properties", {})
     known = isinstance(required, list) and isinstance(properties, Mapping)
     alternative = path and "properties" not in schema  # as in `anyOf: [{required: [a]}, …]`
@@ -122,6 +126,8 @@ def _unknown_required(schema: Mapping[str, Json], path: Path) -> Iterator[Fault]
         return
     for index, name in enumerate(schema["required"]):
         if isinstance(name, str) and name not in properties:
+            if not (closed or nearest(name[:80], properties)):
+                continue
             what = f"'required' names {shown(name)}, which 'properties' does not declare"
             hint = nearest(name[:80], properties, "declare it, or leave it out")
             yield Fault((*path, "required", index), what, hint)

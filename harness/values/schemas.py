@@ -136,7 +136,9 @@ def schema_errors(parameters: Json) -> list[Fault]:
         root = Fault(("type",) if "type" in parameters else (), what, "write `type: object`")
         rest = [fault for fault in value_schema_errors(parameters) if fault.path[:1] != ("type",)]
         return [root, *rest]
-    return value_schema_errors(parameters)
+    in_force = _closed(dict(parameters)).get("additionalProperties")
+    closed = {"additionalProperties": False} if in_force is False else {}
+    return value_schema_errors({**parameters, **closed})
 
 
 def value_schema_errors(schema: Json) -> list[Fault]:

@@ -18,6 +18,7 @@ are run in their order.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -122,6 +123,9 @@ def check_file(path: Path, *, broken: bool) -> None:
         read_yaml_file(path, path.name)
     elif path.suffix == ".toml":
         tomllib.loads(path.read_text(encoding="utf-8"))
+    elif path.suffix == ".csv":
+        rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+        assert len({len(row) for row in rows}) == 1, "rows of different lengths"
     elif path.suffix != ".md":  # a page is prose: the spec that searches it is what is checked
         assert path.suffix == ".jsonl", f"nobody can check {path.name}"
         for line in path.read_text(encoding="utf-8").splitlines():

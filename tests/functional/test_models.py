@@ -200,6 +200,30 @@ def test_the_doctor_compares_decoding_together_with_alone(desk: Desk) -> None:
     assert refused.code == 2
 
 
+def test_a_model_of_other_layers_has_nothing_to_compare(desk: Desk, tiny: Path) -> None:
+    """What generate alone decodes is said so, and is no fault; the doctor tells it apart above."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    rows = len(AutoTokenizer.from_pretrained(tiny))
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    LlamaForCausalLM(LlamaConfig(vocab_size=rows, num_attention_heads=2, **sizes)).save_pretrained(
+        tiny
+    )
+    ran = desk.run("doctor", "--exact", "specs", "--model", str(tiny))
+    assert ran.code == 1
+    assert "exact: this model is decoded by transformers' generate alone\n" in ran.out
+    assert "itself broke" not in ran.err
+
+
+def test_a_folder_of_our_own_that_cannot_be(desk: Desk) -> None:
+    """A name that no file can have is no bug of ours: the options are shown all the same."""
+    ran = desk.run("cache", env={"CALLGATE_DIR": "x" * 300})
+    assert (ran.code, ran.err) == (0, "")
+    told = desk.run("doctor", env={"CALLGATE_DIR": "x" * 300})
+    assert "itself broke" not in told.err
+    assert "CALLGATE_DIR" in told.out or "max-new-tokens" in told.out
+
+
 def test_decoding_that_compares_nothing_is_not_exact(desk: Desk) -> None:
     """No case of the split, or no prompt that fits, is an error; one that does not fit is told."""
     none = desk.run("doctor", "--exact", "specs", "--split", "train")

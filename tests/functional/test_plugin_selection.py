@@ -46,6 +46,44 @@ def test_a_spec_whose_gate_alone_is_deselected_fails_miss_by_miss(desk: Any) -> 
     assert (ran.code, ran.letters()) == (1, "..FF")
 
 
+BY_MARK = """
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name == "c":
+            item.add_marker(pytest.mark.{mark})
+"""
+BY_HOOK = """
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.name == "c":
+        pytest.skip("not today")
+"""
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        BY_MARK.format(mark='skip(reason="not today")'),
+        BY_MARK.format(mark='skipif(True, reason="not today")'),
+        BY_HOOK,
+    ],
+    ids=["skip", "skipif", "hook"],
+)
+def test_a_case_that_pytest_skips_is_not_judged(project: Any, conftest: str) -> None:
+    """As one that is deselected: its gate is not asked, and the log of the others is whole."""
+    cases = ("id: a, expect: find", "id: b, expect: book", "id: c, expect: find")
+    project.desk(*cases, "id: d, expect: book", head="gate: {pass_rate: 0.8}")
+    project.answers(a="find", b="book", c="book", d="Which room?")
+    project.write("conftest.py", f"import pytest\n{conftest}")
+    ran = project.pytest(*QUIET, "-rs")
+    assert ran.letters() == "..sFs"
+    assert "desk: 3 of 4 selected" in ran.out
+    assert "not today" in ran.out
+    assert "did not finish" not in ran.out
+    kinds = [line["kind"] for line in project.log()]
+    assert kinds == ["run", "verdict", "verdict", "verdict", "end"]
+
+
 def test_the_order_of_items_changes_nothing(project: Any) -> None:
     """With the items reversed the gate comes first, and is as red, over as many records."""
     project.desk("id: a, expect: find", "id: b, expect: book", "id: c, expect: book", head="")

@@ -206,6 +206,7 @@ class Hub:
 
     url: str = ""
     asked: list[str] = field(default_factory=list)
+    created: dict[str, object] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -229,6 +230,7 @@ def hub() -> Iterator[Hub]:
                         state.files[value["path"]] = base64.b64decode(value["content"])
                 self._answer({"commitUrl": f"{state.url}/me/desk/commit/1", "commitOid": "1" * 40})
             else:
+                state.created = json.loads(body)
                 self._answer({"url": f"{state.url}/me/desk", "name": "me/desk"})
 
         def do_GET(self) -> None:
@@ -281,6 +283,11 @@ def test_a_model_is_uploaded_with_its_card(here: Path, tiny: Path, hub: Hub) -> 
     assert "- `always`: Every question is looked up." in card
     assert str(here) not in card
     assert str(tiny) not in card
+    assert "private" not in hub.created  # as the Hub does it by default
+    assert (
+        _push(here, tiny, hub, "--push-to-hub", "me/desk", "--private", "--resume").returncode == 0
+    )
+    assert hub.created["private"] is True
 
 
 @pytest.mark.slow

@@ -59,11 +59,14 @@ def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_mini_is_called_a_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The label of mini says what it is."""
+    """The label of mini says what it is, by whatever path it is named."""
     monkeypatch.setattr(
         "harness.checkpoints.MINI", folder_of(tmp_path, "config.json", "m.safetensors")
     )
     assert find_checkpoint("mini").label == "mini (stand-in for FunctionGemma)"
+    monkeypatch.chdir(tmp_path.parent)
+    for path in (tmp_path.name, f"./{tmp_path.name}/", str(tmp_path)):
+        assert find_checkpoint(path).label == "mini (stand-in for FunctionGemma)"
     assert MINI.name == "mini"
 
 
@@ -484,6 +487,8 @@ def test_no_network(machine: Machine) -> None:
     """Nobody listens, or the client was told to stay offline: download it elsewhere."""
     assert machine.find(ID, **NOBODY) == f"model {ID} {OFFLINE}"
     assert machine.find(ID, HF_HUB_OFFLINE="1") == f"model {ID} {OFFLINE}"
+    revised = OFFLINE.replace(f"download {ID}`", f"download {ID} --revision v2`")
+    assert machine.find(f"{ID}@v2", HF_HUB_OFFLINE="1") == f"model {ID}@v2 {revised}"
 
 
 def test_an_id_that_cannot_be_one(machine: Machine) -> None:

@@ -171,6 +171,35 @@ def test_the_token_limit_alone_is_no_miss(verdict: Judge, reply: str) -> None:
     assert verdict("search", reply, finish="length").outcome is Outcome.PASS
 
 
+@pytest.mark.parametrize(
+    ("reply", "miss"),
+    [
+        ("<start_function_call>", Miss.TRUNCATED),
+        ("<start_function_call>ca", Miss.TRUNCATED),
+        ("<start_function_call>call:sea", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:<esc", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:<escape>on, and on: {a", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:fal", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:-12.", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:12", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:<escape>a<escape>}", Miss.TRUNCATED),
+        ("<start_function_call>call:search{query:<escape>a<escape>}<end_func", Miss.TRUNCATED),
+        ("<start_function_call>call: turn off\n\nthe lamp, and", Miss.MALFORMED_CALL),
+        ("<start_function_call>call:search{query: lunch at no", Miss.MALFORMED_CALL),
+        ("<start_function_call>call:search{query:'lunch', li", Miss.MALFORMED_CALL),
+        ("<start_function_call>search{query", Miss.MALFORMED_CALL),
+    ],
+)
+def test_the_limit_cuts_what_could_have_become_a_call(
+    verdict: Judge, reply: str, miss: Miss
+) -> None:
+    """A block that left the grammar before the limit is malformed: no more tokens would mend it."""
+    assert verdict("search", reply, finish="length").miss is miss
+    assert verdict("search", reply).miss is Miss.MALFORMED_CALL
+
+
 def test_an_args_json_reply_can_be_truncated_too(verdict: Judge) -> None:
     """A call cut off by the limit is truncated, also behind one whose JSON does not parse."""
     broken = write_call(Call("search", {"args": "{"}))
@@ -321,6 +350,9 @@ def test_bfcl_irrelevance(verdict: Judge) -> None:
     assert found.note == "BFCL counts a call that does not parse as no call"
     assert verdict("no_call", "No.", head="rules: bfcl").note is None
     assert verdict("no_call", SEARCH, head="rules: bfcl").miss is Miss.UNEXPECTED_CALL
+    says = "{no_call: true, says: {$contains: sorry}}"
+    assert verdict(says, BAD, head="rules: bfcl").miss is Miss.WRONG_TEXT
+    assert verdict(says, f"Sorry! {BAD}", head="rules: bfcl").miss is None
 
 
 def test_bfcl_rules_judge_values(verdict: Judge) -> None:

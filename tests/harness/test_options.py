@@ -211,6 +211,24 @@ def test_the_nearest_pyproject_counts(tmp_path: Path) -> None:
     assert of(inner).home == inner / ".callgate"
 
 
+def test_a_path_at_home(tmp_path: Path) -> None:
+    """`~` is the home folder also where no shell expands it: behind `=`, `replay:`, in a file."""
+    text = '[tool.callgate]\nmodel = "replay:~/r.jsonl"\nadapter = "~/a"\nrun-log = "~/l"\n'
+    found = of(project(tmp_path, text))
+    home = Path.home()
+    assert (found.model, found.adapter, found.run_log) == (
+        f"replay:{home}/r.jsonl",
+        f"{home}/a",
+        f"{home}/l",
+    )
+    given = of(tmp_path, {"CALLGATE_BASELINE": "~/b"}, model="replay:~/x", run_log="~/y")
+    assert (given.model, given.run_log, given.baseline) == (
+        f"replay:{home}/x",
+        f"{home}/y",
+        f"{home}/b",
+    )
+
+
 def test_home(tmp_path: Path) -> None:
     """`CALLGATE_DIR` moves callgate's own files."""
     assert of(tmp_path, {"CALLGATE_DIR": "/elsewhere"}).home == Path("/elsewhere")

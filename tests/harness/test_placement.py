@@ -88,9 +88,10 @@ def test_other_visible_devices_are_looked_for_again(
     assert version("torch") in key
     write_memo(memo, {key: '{"device": "cuda:7", "dtype": "bfloat16", "why": "kept"}'})
     assert place(settings(device="cpu:0"), memo).device == "cuda:7"
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    assert place(settings(device="cpu:0"), memo).device == "cpu:0"
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    for name, other in (("CUDA_VISIBLE_DEVICES", "3"), ("CUDA_DEVICE_ORDER", "PCI_BUS_ID")):
+        monkeypatch.setenv(name, other)
+        assert place(settings(device="cpu:0"), memo).device == "cpu:0"
+        monkeypatch.delenv(name)
     assert place(settings(device="cpu:0"), memo, again=True).device == "cpu:0"
     assert place(settings(device="cpu:0"), memo).device == "cpu:0"
 
@@ -108,12 +109,19 @@ def test_another_card_is_looked_for_again(tmp_path: Path, monkeypatch: pytest.Mo
 
 @CPU_ONLY
 def test_a_gpu_that_refuses_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU may be visible and yet not work: `auto` takes the CPU then, and says why."""
+    """A GPU may be visible and yet not work: `auto` takes the CPU then and says why.
+
+    Nothing is kept of it: it may be busy now and free the next time. The next GPU is tried before
+    the CPU is taken.
+    """
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("harness.placement.version", lambda _: "2.0+cu1")
     found = place(settings(), tmp_path / "memo.json")
     assert (found.device, found.dtype) == ("cpu", "float32")
     assert found.why.startswith("cuda:0 cannot be used: ")
+    assert "; cuda:1 cannot be used: " in found.why
+    assert read_memo(tmp_path / "memo.json") == {}
 
 
 @pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"device": 1}', "{"])

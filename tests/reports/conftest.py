@@ -129,6 +129,7 @@ def _training() -> Training:
         seed=40,
         rows=16,
         dropped=(("desk::x", "desk::a"),),
+        unfit=0,
         given_up={"desk": 8},
         until=0.8,
         steps=steps,

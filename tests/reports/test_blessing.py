@@ -63,6 +63,7 @@ def test_the_file_that_is_reviewed() -> None:
     assert run({**ALL_RIGHT, "lamp": "No."}) == 0
     fingerprint = (read_log("run.jsonl").run or {})["fingerprint"]
     digest = (read_log("run.jsonl").run or {})["specs"]["desk"]
+    asked = {verdict["case"]: verdict["request"] for verdict in read_log("run.jsonl").verdicts}
     assert bless("run.jsonl", "specs/baseline.jsonl") == [
         "specs/baseline.jsonl: 3 cases, of which 2 passed"
     ]
@@ -70,9 +71,12 @@ def test_the_file_that_is_reviewed() -> None:
         '{"kind":"run","schema":1,"blessed":true,'
         '"label":"replay:replies.jsonl (replies from a file)",'
         f'"fingerprint":"{fingerprint}","specs":{{"desk":"{digest}"}}}}\n'
-        '{"kind":"verdict","case":"desk::joke","split":"test","outcome":"pass"}\n'
-        '{"kind":"verdict","case":"desk::lamp","split":"test","outcome":"fail","miss":"no_call"}\n'
-        '{"kind":"verdict","case":"desk::plan","split":"test","outcome":"pass"}\n'
+        '{"kind":"verdict","case":"desk::joke","split":"test","outcome":"pass",'
+        f'"request":"{asked["desk::joke"]}"}}\n'
+        '{"kind":"verdict","case":"desk::lamp","split":"test","outcome":"fail","miss":"no_call",'
+        f'"request":"{asked["desk::lamp"]}"}}\n'
+        '{"kind":"verdict","case":"desk::plan","split":"test","outcome":"pass",'
+        f'"request":"{asked["desk::plan"]}"}}\n'
         '{"kind":"end","outcomes":{"pass":2,"fail":1,"error":0,"skip":0}}\n'
     )
     assert [file.name for file in Path("specs").iterdir()] == ["baseline.jsonl"]
@@ -293,3 +297,16 @@ def test_a_hostile_log() -> None:
     text = Path("baseline.jsonl").read_text("utf-8")
     assert len(text.splitlines()) == 3
     assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_a_run_over_all_splits_is_weighed_as_it_was() -> None:
+    """Its gates weighed the splits together and were not met: test alone would hide that."""
+    more = "".join(
+        f"  - {{id: t{n}, prompt: Find {n}., expect: find, split: dev}}\n" for n in range(4)
+    )
+    Path("desk.spec.yaml").write_text(SPEC + more, encoding="utf-8")
+    replies = {**ALL_RIGHT, **{f"t{n}": "No." for n in range(4)}}
+    assert run(replies, "--split", "all") == 1
+    assert "desk: gate not met: 3 of 7 passed" in refused()
+    assert run(replies, "--split", "test") == 0
+    assert bless("run.jsonl", "baseline.jsonl") == ["baseline.jsonl: 3 cases, of which 3 passed"]

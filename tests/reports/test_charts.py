@@ -49,7 +49,7 @@ def _training(
         for n, one in enumerate(dev, start=1)
     ]
     steps = [TrainingStep(n, n / 2, loss) for n, loss in enumerate(losses, start=1)]
-    return Training(40, 4, (), {}, until, tuple(steps), tuple(rounds), "all epochs are trained")
+    return Training(40, 4, (), 0, {}, until, tuple(steps), tuple(rounds), "all epochs are trained")
 
 
 def _side(passed: int, n: int, pass_rate: float | None) -> Side:

@@ -276,7 +276,7 @@ def _training(steps: int, *losses: float | None) -> Training:
         for n, loss in enumerate(losses)
     )
     history = tuple(TrainingStep(n, n / steps, 1 + n / steps) for n in range(1, steps + 1))
-    return Training(1, 8, (), {}, 0.75, history, rounds, None)
+    return Training(1, 8, (), 0, {}, 0.75, history, rounds, None)
 
 
 def test_curves() -> None:
@@ -313,7 +313,9 @@ def test_a_loss_that_is_no_number_breaks_the_line() -> None:
 def test_a_training_without_numbers_draws_nothing() -> None:
     """No steps and no rounds, or none with a number."""
     assert curves.curves(_training(0)) == ()
-    assert curves.curves(Training(1, 0, (), {}, None, (TrainingStep(1, 1, None),), (), None)) == ()
+    assert (
+        curves.curves(Training(1, 0, (), 0, {}, None, (TrainingStep(1, 1, None),), (), None)) == ()
+    )
 
 
 def test_many_steps_are_thinned_to_their_means() -> None:
@@ -334,7 +336,7 @@ def test_many_steps_are_thinned_to_their_means() -> None:
 def test_any_history_is_drawn(losses: list[float | None], epoch: float) -> None:
     """Infinite, negative, tiny losses: places within the box, or nothing."""
     steps = tuple(TrainingStep(n, epoch, loss) for n, loss in enumerate(losses))
-    for drawing in curves.curves(Training(None, 0, (), {}, None, steps, (), None)):
+    for drawing in curves.curves(Training(None, 0, (), 0, {}, None, steps, (), None)):
         places = [float(n) for line in drawing.lines for n in re.split("[ ,]", line.points)]
         assert all(-0.01 <= place <= 100.01 for place in places)
         assert len(drawing.rows) < 12

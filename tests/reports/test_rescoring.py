@@ -206,9 +206,16 @@ def test_a_run_that_did_not_finish() -> None:
 
 
 def test_other_splits_are_counted() -> None:
-    """The gates are those of test; dev is a line below."""
+    """Of a training's log the gates are those of test, and dev is a line below.
+
+    Where all splits were asked for together, the gates weigh them so, as the run's own did.
+    """
     spec(SPEC.replace("Find a lamp., expect: find", "Find a lamp., split: dev, expect: find"))
     run(REPLIES, "--split", "all")
+    together = rescore("run.jsonl", ["desk.spec.yaml"])
+    assert "no gate is asked" not in "\n".join(together)
+    log = Path("run.jsonl")
+    log.write_text(log.read_text("utf-8").replace('"from":"--split"', '"from":"callgate-tune"'))
     lines = rescore("run.jsonl", ["desk.spec.yaml"])
     assert lines[-1] == "dev: 1 of 1 passed; no gate is asked of them here"
     row = next(line.split() for line in lines if line.startswith("desk "))

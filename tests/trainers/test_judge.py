@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,7 @@ from harness.checkpoints import Checkpoint
 from harness.options import Settings
 from harness.placement import Placement
 from harness.run import replies
-from trainers.judge import TrainedModel
+from trainers.judge import NothingJudgedError, TrainedModel, judge_dev
 
 CASES = (
     "{id: lamp, prompt: find the lamp, expect: {find: {q: lamp}}}",
@@ -84,3 +86,21 @@ def test_between_rounds_the_model_holds_no_weights(
     assert {name: reply.text for name, reply in again.items()} == {
         name: reply.text for name, reply in said.items()
     }
+
+
+def test_an_error_on_dev_is_no_rate(
+    desk: Callable[..., Spec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round is not chosen by the cases that happened to be answered: that ends the training."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    miniatures = importlib.import_module("miniatures")
+    dev = [case.replace("}}}", "}}, split: dev}") for case in CASES[:2]]
+    spec = desk(*dev, "{id: talk, prompt: hello there, expect: no_call, split: dev}")
+    judged = judge_dev([spec], miniatures.always_right(spec.cases), Settings())
+    assert (judged.passed, judged.judged) == (3, 3)
+    with pytest.raises(NothingJudgedError) as raised:
+        judge_dev([spec], miniatures.crashes(after=1), Settings())
+    assert str(raised.value).startswith(
+        "dev: 2 cases are errors, so no round can be chosen by it; the first, desk::"
+    )
+    assert raised.value.exit_code == 3

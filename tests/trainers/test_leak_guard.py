@@ -13,8 +13,10 @@ from trainers.leak_guard import find_leaks, normalised, pairs, refusal
 Desk = Callable[..., Spec]
 
 
-def _leaks(spec: Spec, threshold: float = 90) -> list[tuple[str, str, str]]:
-    leaks = find_leaks(spec.in_split("train"), spec.in_split("test"), threshold)
+def _leaks(
+    spec: Spec, threshold: float = 90, *, earlier: bool = False
+) -> list[tuple[str, str, str]]:
+    leaks = find_leaks(spec.in_split("train"), spec.in_split("test"), threshold, earlier=earlier)
     return [(leak.train.id, leak.held_out.id, leak.how) for leak in leaks]
 
 
@@ -55,6 +57,30 @@ def test_two_conversations_that_only_end_alike_are_no_leak(desk: Desk) -> None:
         "{id: b, " + turns % ("Find where lunch is", yes) + ", expect: no_call}",
     )
     assert _leaks(spec) == []
+
+
+def test_earlier_turns_count_where_they_are_learnt(desk: Desk) -> None:
+    """A test prompt within a train conversation is a leak if the answer to it is trained on."""
+    turns = "messages: [{role: user, content: %s}, {role: assistant, content: Sure.}, %s]"
+    spec = desk(
+        "{id: a, "
+        + turns % ("Book the room upstairs", "{role: user, content: and find the lamp}")
+        + ", expect: no_call, split: train}",
+        "{id: b, prompt: book the room upstairs!, expect: no_call}",
+    )
+    assert _leaks(spec) == []
+    assert _leaks(spec, earlier=True) == [("a", "b", "the same words")]
+
+
+def test_one_group_is_a_leak_whatever_its_words(desk: Desk) -> None:
+    """Near-duplicates by their author's word may not be trained on and tested."""
+    spec = desk(
+        "{id: a, prompt: give me my money back, expect: no_call, split: train, group: refund}",
+        "{id: b, prompt: a refund please, expect: no_call, group: refund}",
+        "{id: c, prompt: where is the plan, expect: no_call, split: train, group: plan}",
+        "{id: d, prompt: something else entirely, expect: no_call}",
+    )
+    assert _leaks(spec) == [("a", "b", "one group, refund")]
 
 
 def test_the_developer_turn_does_not_make_prompts_alike(desk: Desk) -> None:

@@ -200,6 +200,40 @@ def test_files_changed_while_they_are_loaded(settings: Settings, ask: Ask, tiny:
     assert not run(replace(settings, model=str(tiny)), [ask("Hello")])[0].cached
 
 
+def test_files_changed_between_two_askings(settings: Settings, ask: Ask, tiny: Path) -> None:
+    """A second asking reads the template again: with the weights of before it is no model."""
+    backend = LocalModel(replace(settings, model=str(tiny), no_cache=True))
+    assert backend.fingerprint
+    list(backend.replies([ask("Hello")]))
+    template = tiny / "chat_template.jinja"
+    template.write_bytes(FLAWS[template.name](template.read_bytes()))
+    with pytest.raises(BackendError, match="its files changed during the run"):
+        list(backend.replies([ask("Hello")]))
+
+
+def test_a_model_that_changed_is_not_held(settings: Settings, ask: Ask, tiny: Path) -> None:
+    """What was refused once is refused again, and never answers under the old digest."""
+    backend = LocalModel(replace(settings, model=str(tiny)))
+    assert backend.fingerprint
+    weights = tiny / "model.safetensors"
+    weights.write_bytes(FLAWS[weights.name](weights.read_bytes()))
+    for _ in range(2):
+        with pytest.raises(BackendError, match="its files changed during the run"):
+            list(backend.replies([ask("Hello")]))
+
+
+def test_ways_of_decoding_are_told_apart_where_rounding_is_coarse(
+    settings: Settings, ask: Ask
+) -> None:
+    """In bfloat16 a run without drafts is asked anew; in float32 replies are the same."""
+    for dtype, cached in (("float32", True), ("bfloat16", False)):
+        one = replace(settings, dtype=dtype)
+        run(one, [ask("Hello")])
+        assert run(one, [ask("Hello")])[0].cached
+        assert run(replace(one, no_drafts=True), [ask("Hello")])[0].cached is cached
+        assert run(replace(one, no_shared_prefix=True), [ask("Hello")])[0].cached is cached
+
+
 def test_a_template_for_tools_is_part_of_the_model(
     settings: Settings, ask: Ask, tiny: Path
 ) -> None:

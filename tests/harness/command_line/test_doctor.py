@@ -233,6 +233,23 @@ def test_an_adapter(tiny: Path, tmp_path: Path) -> None:
         assert same["adapter"] == Check("adapter", wanted)
 
 
+def test_the_weights_of_an_adapter(tiny: Path, tmp_path: Path) -> None:
+    """An adapter whose weights are cut off is found, as a model's are."""
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    whole = (tiny / "model.safetensors").read_bytes()
+    (adapter / "adapter_model.safetensors").write_bytes(whole)
+    assert checks(tiny, adapter)["adapter's weights"] == Check(
+        "adapter's weights", "whole", good=True
+    )
+    (adapter / "adapter_model.safetensors").write_bytes(whole[:-9])
+    found = checks(tiny, adapter)
+    assert found["weights"].good
+    assert found["adapter's weights"].good is False
+    assert "adapter_model.safetensors" in found["adapter's weights"].found
+
+
 HOSTILE = (
     *("", "{", "[]", "7", '"x"', "[" * 100_000, "\x00\x1b[2J"),
     '{"added_tokens": 3, "model": []}',

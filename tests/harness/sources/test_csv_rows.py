@@ -97,6 +97,14 @@ def test_the_other_columns() -> None:
     assert lost == ["the column 'Note'"]
 
 
+@pytest.mark.parametrize("word", ["no", "FALSE", "0", " No "])
+def test_no_is_no_reason_to_skip(word: str) -> None:
+    """A column of yes and no, as for `critical`: `no` leaves the case in."""
+    assert converted(prompt="a", tool="no_call", skip=word) == {"prompt": "a", "expect": "no_call"}
+    node = converted(prompt="a", tool="no_call", skip="until May")
+    assert node["skip"] == "until May"
+
+
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
@@ -113,6 +121,10 @@ def test_the_other_columns() -> None:
         (
             {"prompt": "a", "tool": "book", "critical": "perhaps"},
             "an unknown word under `critical`: found 'perhaps', expected yes",
+        ),
+        (
+            {"prompt": "a", "tool": "book", "skip": "Yes"},
+            "`skip` without a reason: found 'yes', expected the reason in words",
         ),
         (
             {"prompt": "a", "tool": "book", "seats": "1e999"},

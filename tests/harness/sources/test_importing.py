@@ -273,3 +273,19 @@ def test_a_folder_that_tools_search_is_named_from_where_the_spec_is(tmp_path: Pa
         document = read_yaml(import_rows(order).text, "x").value
         assert document["tools"][0]["run"] == {"search": "../tools/pages"}
         order.out.unlink()
+
+
+def test_a_clause_that_cannot_be_one_drops_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One cell of a table is counted as a drop; the other rows are written."""
+    from harness.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    Path("tools.yaml").write_text("- {name: find, parameters: {q: {type: string}}}\n", "utf-8")
+    table = "id,prompt,tool,q,clause\na,Who won?,find,cup,open\nb,Who lost?,find,cup,not good\n"
+    Path("t.csv").write_text(table, "utf-8")
+    words = ["import", "csv", "t.csv", "-o", "t.spec.yaml", "--tools", "tools.yaml"]
+    assert main(words) == 0
+    assert "1 of 2 rows of t.csv are cases; dropped: 1 not a sound case" in capsys.readouterr().out
+    assert "clause: open" in Path("t.spec.yaml").read_text("utf-8")

@@ -259,6 +259,13 @@ def test_what_is_lost_is_said() -> None:
     assert FORMAT.lost(Raw(Location("a.jsonl", 1), row(user("Paris?"), PARIS))) == []
 
 
+@pytest.mark.parametrize("content", [[{"type": "output_text", "text": "calling"}], 5, {"a": 1}])
+def test_content_beside_calls_that_is_no_text_is_lost_too(content: Any) -> None:
+    """It is never read, so it takes neither its own row nor the others along."""
+    odd = row(user("Rome?"), {**PARIS, "content": content})
+    assert "the text beside the expected calls" in FORMAT.lost(Raw(Location("a.jsonl", 1), odd))
+
+
 ROWS = [
     row(user("Paris?"), PARIS),
     row(user("Rome, and the time?"), calling(called("get_weather", '{"city":"Rome"}'),
