@@ -230,7 +230,8 @@ def hub() -> Iterator[Hub]:
                         state.files[value["path"]] = base64.b64decode(value["content"])
                 self._answer({"commitUrl": f"{state.url}/me/desk/commit/1", "commitOid": "1" * 40})
             else:
-                state.created = json.loads(body)
+                if self.path == "/api/repos/create":
+                    state.created = json.loads(body)
                 self._answer({"url": f"{state.url}/me/desk", "name": "me/desk"})
 
         def do_GET(self) -> None:
