@@ -9,15 +9,12 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-# Both are read at the start of a program only. glibc gives large blocks back to the system after
-# every step and takes them anew: the page faults made training up to ten times slower. OpenMP's
-# threads wait by spinning, which takes the processor from the thread they wait for as soon as
-# other programs run beside the training.
+# Read at the start of a program only. glibc gives large blocks back to the system after every step
+# and takes them anew: the page faults made training up to ten times slower.
 _SETTINGS = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "20000000000",
     "MALLOC_TOP_PAD_": "268435456",
-    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
