@@ -54,10 +54,9 @@ def _asked(pair: Pair) -> Iterator[str]:
     """Cases of both runs that are not the same, or not judged twice."""
     requests = expectations = unjudged = 0
     both = [(r, pair.by_case[r["case"]]) for r in pair.after.records if r["case"] in pair.by_case]
-    moved = sum(record["split"] != other["split"] for record, other in both)
-    for record, other in both:
-        if other["split"] != record["split"]:
-            continue
+    stayed = [(record, other) for record, other in both if record["split"] == other["split"]]
+    moved = len(both) - len(stayed)
+    for record, other in stayed:
         asked = {other["request"], record["request"]} - {None}
         if len(asked) > 1:
             requests += 1

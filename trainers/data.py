@@ -25,7 +25,7 @@ from trainers.judge import NothingJudgedError
 from trainers.leak_guard import Leak, find_leaks, pair_text, refusal
 from trainers.run_folder import RunFolder
 from trainers.settings import Tuning
-from trainers.splits import Division, divide, guarded, learnt_from
+from trainers.splits import Division, deciding, divide, guarded, learnt_from
 from trainers.telling import Teller
 
 
@@ -147,7 +147,7 @@ def _tell(order: Order, data: Data, encoder: Encoder, teller: Teller) -> None:
 def _tell_of_stopping(spec: Spec, order: Order, teller: Teller) -> None:
     """A stop rule that no rate can meet ends nothing: that is said."""
     tuning = order.tuning
-    count = sum(case.skip is None for case in spec.in_split("dev"))
+    count = deciding(spec)
     rate = tuning.until if tuning.until is not None else order.gate.min_pass_rate
     gate = spec.gate if rate is None else replace(spec.gate, pass_rate=rate)
     if tuning.epochs is None and count and needed(gate, count) is None:

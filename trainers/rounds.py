@@ -13,6 +13,7 @@ from harness.options import Settings
 from trainers.judge import Standing, TrainedModel, judge_dev
 from trainers.run_folder import Progress, RunFolder, append_lines, write_progress
 from trainers.settings import Tuning
+from trainers.splits import deciding
 from trainers.telling import Teller
 from trainers.weights import write_model
 
@@ -53,7 +54,7 @@ class Rounds:
     @property
     def has_dev(self) -> bool:
         """Whether any spec has dev cases."""
-        return any(case.skip is None for spec in self.specs for case in spec.in_split("dev"))
+        return any(map(deciding, self.specs))
 
     def step(self, number: int, total: int, record: Mapping[str, Any]) -> str | None:
         """Note the loss; end the training when it is no number, or the time is over."""

@@ -91,7 +91,7 @@ def _given_up(specs: Sequence[Spec], train: Sequence[Case], similarity: float) -
     and stays where one of them has dev cases of its own.
     """
     learning = {case.spec for case in train}
-    giving = [s for s in specs if s.name in learning and not _decides(s)]
+    giving = [s for s in specs if s.name in learning and not deciding(s)]
     if not giving:
         return frozenset()
     names = {spec.name for spec in giving}
@@ -115,9 +115,9 @@ def _given_up(specs: Sequence[Spec], train: Sequence[Case], similarity: float) -
     return frozenset(chosen)
 
 
-def _decides(spec: Spec) -> bool:
-    """Whether it has dev cases that are judged."""
-    return any(case.skip is None for case in spec.in_split("dev"))
+def deciding(spec: Spec) -> int:
+    """How many of its dev cases are judged, and so decide when to stop."""
+    return sum(case.skip is None for case in spec.in_split("dev"))
 
 
 def _too_few(spec: Spec, count: int, why: str = "") -> str:

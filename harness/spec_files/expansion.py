@@ -307,7 +307,8 @@ class _Filling:
     def _check_spelling(self, name: str, *, alone: bool) -> None:
         """Prose in a variable: what YAML read is what its author wrote."""
         value = self.variables.get(name)
-        if name not in self.variables or name in self._checked:
+        within = isinstance(value, str) and not alone  # its end is not the text's end
+        if within or name not in self.variables or name in self._checked:
             return
         self._checked.add(name)
         place = ("each", self.place, name)
@@ -315,8 +316,7 @@ class _Filling:
         if value is None:
             self._misread(place, "is null, expected a text", "write one, in double quotes")
         elif isinstance(value, str):
-            cut_off = alone and written.startswith(value) and _COMMENT.match(written[len(value) :])
-            if cut_off:
+            if written.startswith(value) and _COMMENT.match(written[len(value) :]):
                 hint = f"write: {name}: {quote(written.rstrip())}"
                 what = "the text ends at this '#', which starts a comment in YAML"
                 self._misread(place, what, hint)

@@ -24,13 +24,13 @@ from harness.errors import nearest
 from harness.json_values import shown
 from harness.matchers import MatcherError, compile_arguments, compile_value
 from harness.spec_files.keys import EXPECT_KEYS, RESERVED
-from harness.spec_files.members import members_fit
+from harness.spec_files.members import members_fit, problems_of
 from harness.spec_files.nodes import Path, Report, fields, under
 from harness.spec_files.slips import NO_CALL_HINT, operator_slip, tool_slip, value_slip
 from harness.spec_files.tool_lists import Toolbox
 from harness.values.matcher_kinds import Match
 from harness.values.safe_regex import RegexTimeout, compile_pattern, found
-from harness.values.schemas import ToolSchema, UnusableSchema, tool_schema
+from harness.values.schemas import ToolSchema, tool_schema
 
 FORMS: Final = (
     "a tool's name, `{TOOL: {argument: value}}`, a list of those, `{calls: […]}`, `no_call`, "
@@ -308,11 +308,11 @@ def _values_fit(
     for name, value in gold.items():
         if name not in schema.declared:
             continue
-        for problem in _problems(_value_schema(tool, name, setting), {name: value}):
+        for problem in problems_of(_value_schema(tool, name, setting), {name: value}):
             report((name,), problem.removeprefix(f"argument {shown(name)}: "))
             good = False
     if good and all(name in gold for name in schema.required):
-        for problem in _problems(schema, gold):
+        for problem in problems_of(schema, gold):
             report((), problem)
             good = False
     return good
@@ -329,13 +329,6 @@ def _advising(report: Report, node: Mapping[str, Json]) -> Report:
         report(path, what, hint, key=key, unknown=unknown)
 
     return note
-
-
-def _problems(schema: ToolSchema, arguments: Mapping[str, Json]) -> list[str]:
-    try:
-        return schema.problems(arguments)
-    except (RegexTimeout, UnusableSchema) as error:
-        return [str(error)]
 
 
 def _value_schema(tool: Tool, name: str, setting: Setting) -> ToolSchema:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from harness.cases import NO_GOLD, Json, Matcher
 from harness.json_values import shown
 from harness.spec_files.nodes import Report, under
 from harness.values.matcher_kinds import Described, ListOf, ObjectOf
 from harness.values.safe_regex import RegexTimeout
-from harness.values.schemas import UnusableSchema, value_schema, value_schema_errors
+from harness.values.schemas import (
+    ToolSchema,
+    UnusableSchema,
+    ValueSchema,
+    value_schema,
+    value_schema_errors,
+)
 
 
 def members_fit(schema: Json, matcher: Matcher, report: Report) -> bool:
@@ -49,7 +56,12 @@ def _members(
 def _value_problems(schema: Json, value: Json) -> list[str]:
     if not isinstance(schema, Mapping) or value_schema_errors(schema):
         return []  # a part that cannot stand alone: it refers to another
+    return problems_of(value_schema(schema), value)
+
+
+def problems_of(schema: ToolSchema | ValueSchema, value: Any) -> list[str]:
+    """What a schema finds wrong with a value; that it cannot be asked is a problem, too."""
     try:
-        return value_schema(schema).problems(value)
+        return schema.problems(value)
     except (RegexTimeout, UnusableSchema) as error:
         return [str(error)]

@@ -71,6 +71,14 @@ def test_a_variable_within_a_prompt_may_have_a_comment(tmp_path: Path) -> None:
     assert problems(tmp_path, case) == []
 
 
+def test_a_variable_that_is_one_prompt_and_part_of_another(tmp_path: Path) -> None:
+    """Whichever comes first, the one it fills alone is guarded, and told once."""
+    for prompts in ("{a: About $(q), b: $(q)}", "{b: $(q), a: About $(q)}"):
+        case = f"  - prompts: {prompts}\n    expect: g\n    each:\n      - q: parcel #16\n"
+        [found] = problems(tmp_path, case)
+        assert found.startswith("17: the text ends at this '#'")
+
+
 def test_a_prompt_that_comes_out_empty(tmp_path: Path) -> None:
     """As a prompt that is written empty."""
     assert problems(tmp_path, FILLED % '" "') == [
