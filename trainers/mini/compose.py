@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -93,7 +93,67 @@ def refusal(family: str, requests: Sequence[Request], rng: Random) -> Row:
     """A row that asks for the first request and declares the tools of the others only."""
     row = single(family, requests, rng)
     left = tuple(tool for tool in row.tools if tool.name != requests[0].tool.name)
-    return replace(row, tools=left, calls=(), reply=rng.choices(REFUSALS, (3, 1))[0])
+    return replace(row, tools=left, calls=(), reply=_refusal(rng))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How much is asked beside the same declared tools.
+
+    Attributes:
+        calls: requests for one tool each, at most.
+        joint: how often there is a request for several of them in one message.
+        strays: requests that fit no tool, on average.
+    """
+
+    calls: int = 3
+    joint: float = 0.35
+    strays: float = 0.55
+
+    def draw_strays(self, rng: Random) -> int:
+        """How many requests fit no tool this time."""
+        whole = int(self.strays)
+        return whole + (rng.random() < self.strays - whole)
+
+
+def together(
+    family: str,
+    requests: Sequence[Request],
+    strays: Sequence[Request],
+    asking: Asking,
+    rng: Random,
+) -> list[Row]:
+    """Rows that declare the same tools in the same order and each ask for something else.
+
+    The declarations are most of a row, and read once they can be asked about several times
+    (see `batches.Sheet`). What is more, only the request tells such rows apart.
+
+    Args:
+        family: the part of the mixture they come from.
+        requests: what can be asked for; all their tools are declared.
+        strays: requests for tools that are not declared.
+        asking: how much is asked.
+        rng: where all choices come from.
+    """
+    tools = [request.tool for request in requests]
+    asked = [[one] for one in rng.sample(requests, min(len(requests), asking.calls))]
+    if len(requests) > 1 and rng.random() < asking.joint:
+        asked.append(rng.sample(requests, min(len(requests), rng.choice((2, 2, 3)))))
+    rows = [_row(family, tools, one, rng, rng.choice(JOINTS)) for one in asked]
+    for stray in strays:
+        row = _row(f"refuse_{family}", tools, [stray], rng)
+        rows.append(replace(row, calls=(), reply=_refusal(rng)))
+    return _with_one_head(rows, rng)
+
+
+def _with_one_head(rows: Sequence[Row], rng: Random) -> list[Row]:
+    """The rows in any order, all with the first one's developer's message and tools."""
+    shuffled = rng.sample(rows, len(rows))
+    return [replace(row, developer=rows[0].developer, tools=rows[0].tools) for row in shuffled]
+
+
+def _refusal(rng: Random) -> str:
+    return rng.choices(REFUSALS, (3, 1))[0]
 
 
 def small_talk(count: int, rng: Random, splits: Splits) -> Row:
@@ -144,6 +204,43 @@ def parallel(
         splits: the words that may be used.
         rename: gives the tools other names.
     """
+    asked, named = _asked_at_once(source, count, rng, splits, rename)
+    row = _row("parallel", [one.tool for one in named], asked, rng, rng.choice(JOINTS))
+    return replace(row, swap="none") if source is lookup_requests else row
+
+
+def parallel_together(
+    source: Requests, count: int, rng: Random, splits: Splits, calls: int = 2
+) -> list[Row]:
+    """Rows of one declaration: such a row, another such row, and requests for one tool.
+
+    Args:
+        source: gives requests for that many tools.
+        count: declared tools.
+        rng: where all choices come from.
+        splits: the words that may be used.
+        calls: requests for one tool, at most.
+    """
+    asked, named = _asked_at_once(source, count, rng, splits, varied)
+    tools = {one.tool.name: one.tool for one in named}
+    others = [one for one in named if one.tool.name not in {x.tool.name for x in asked}]
+    pool = [*asked, *others]
+    again = rng.sample(pool, min(len(pool), rng.choice((2, 2, 3))))
+    every = [asked, again, *([one] for one in rng.sample(pool, min(len(pool), calls)))]
+    rows = [_row("parallel", list(tools.values()), one, rng, rng.choice(JOINTS)) for one in every]
+    if source is lookup_requests:
+        rows = [replace(row, swap="none") for row in rows]
+    return _with_one_head(rows, rng)
+
+
+def _asked_at_once(
+    source: Requests,
+    count: int,
+    rng: Random,
+    splits: Splits,
+    rename: Callable[[Sequence[Request], Random, Splits], list[Request]],
+) -> tuple[list[Request], list[Request]]:
+    """Two or three requests, and one request for every tool that is declared."""
     if source is not lookup_requests and (count == 1 or rng.random() < 0.5):
         asked, others = _repeated(source, count, rng, splits)
     else:
@@ -153,10 +250,7 @@ def parallel(
     distinct = list({one.tool.name: one for one in [*asked, *others]}.values())
     named = rename(distinct, rng, splits)
     by_name = {old.tool.name: new.tool.name for old, new in zip(distinct, named, strict=True)}
-    asked = renamed(asked, [by_name[one.tool.name] for one in asked])
-    tools = {one.tool.name: one.tool for one in named}
-    row = _row("parallel", list(tools.values()), asked, rng, rng.choice(JOINTS))
-    return replace(row, swap="none") if source is lookup_requests else row
+    return renamed(asked, [by_name[one.tool.name] for one in asked]), named
 
 
 def pick(count: int, rng: Random, splits: Splits, most: int = 4) -> Row:

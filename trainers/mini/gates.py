@@ -8,7 +8,7 @@ from random import Random
 
 import torch
 
-from trainers.mini.batches import Encoder, Example
+from trainers.mini.batches import Encoder, Example, Sheet
 from trainers.mini.compose import pick
 from trainers.mini.drills import choose, plain, recall, stemmed
 from trainers.mini.model import Network
@@ -62,5 +62,6 @@ def prepare_gates(encoder: Encoder) -> Gates:
         rng = Random(f"callgate-mini/gate/{name}")
         made = [maker(rng) for _ in range(_ROWS)]
         pairs = zip(made, encoder.encode(made), strict=True)
-        sets[name] = [encoder.varied(row, example, rng) for row, example in pairs]
+        found = (encoder.varied(row.swap, Sheet((one,)), rng) for row, one in pairs)
+        sets[name] = [sheet.examples[0] for sheet in found]
     return Gates(encoder, sets)

@@ -108,9 +108,8 @@ class Training:
     def step(self, batch: Batch) -> Tensor:
         """One step; returns its loss without waiting for it."""
         dtype = torch.bfloat16 if self.plan.bfloat16 else torch.float32
-        arrays = (batch.ids, batch.places, batch.weights)
-        ids, places, weights = (torch.from_numpy(x).to(self.plan.device) for x in arrays)
-        loss = self._loss(ids, places, weights, dtype)
+        tensors = (torch.from_numpy(x).to(self.plan.device) for x in batch.arrays())
+        loss = self._loss(*tensors, dtype)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         done = self.plan.progress(self.place.steps, self.place.seconds)

@@ -14,17 +14,16 @@ np = pytest.importorskip("numpy")
 
 from trainers.mini.batches import (  # noqa: E402
     BATCH_TOKENS,
-    BUCKETS,
     DECIDING_WEIGHT,
     PASSING_WEIGHT,
     Encoder,
     Example,
     batches,
-    chunk_examples,
     make_batch,
+    sheets,
 )
 from trainers.mini.drills import foretell, recall, stemmed  # noqa: E402
-from trainers.mini.mixture import FULL, STAGES, chunk_rows, make_row  # noqa: E402
+from trainers.mini.mixture import FULL, STAGES, chunk_rows, make_rows  # noqa: E402
 from trainers.mini.parse import parse_output  # noqa: E402
 from trainers.mini.schema import Call, Row, Tool  # noqa: E402
 from trainers.mini.tokenizer import load_tokenizer  # noqa: E402
@@ -39,52 +38,72 @@ def encoder() -> Encoder:
 
 
 def test_swapping_keeps_targets_copyable(encoder: Encoder) -> None:
-    """Claim: with words replaced, the target still parses and calls declared tools."""
+    """Claim: with words replaced, every target still parses and calls declared tools."""
     tokenizer = load_tokenizer(FOLDER)
-    rng, changed = Random(5), 0
-    found = [row for row in chunk_rows(0, size=900) if row.calls]
-    rows = [row for row in found if row.swap == "all" or (row.swap == "values" and row.values)]
-    for row, example in zip(rows, encoder.encode(rows), strict=True):
-        swapped = encoder.swapped(example, rng, 0.8)
-        if row.swap == "all":
-            swapped = encoder.scrambled(example, rng)
-        changed += swapped.ids != example.ids
-        prompt = tokenizer.decode(swapped.ids[: swapped.start], skip_special_tokens=False)
-        target = tokenizer.decode(swapped.ids[swapped.start :], skip_special_tokens=False)
-        assert "<start_of_turn>user\n" in prompt
-        for call in parse_output(target):
-            assert f"declaration:{call.name}{{" in prompt
-    assert changed > 0.7 * len(rows)
+    rng, changed, count = Random(5), 0, 0
+    for swap, sheet in sheets(chunk_rows(0, draws=400), encoder):
+        if swap == "none" or not any(example.values for example in sheet.examples):
+            continue
+        swapped = encoder.scrambled(sheet, rng) if swap == "all" else encoder.swapped(sheet, rng, 1)
+        changed, count = changed + (swapped.rows() != sheet.rows()), count + 1
+        for example in swapped.examples:
+            prompt = tokenizer.decode(example.ids[: example.start], skip_special_tokens=False)
+            target = tokenizer.decode(example.ids[example.start :], skip_special_tokens=False)
+            assert "<start_of_turn>user\n" in prompt
+            for call in parse_output(target):
+                assert f"declaration:{call.name}{{" in prompt
+    assert changed > 0.7 * count > 0
+
+
+def test_all_rows_of_a_sheet_get_the_same_new_words(encoder: Encoder) -> None:
+    """Claim: a word that is replaced is replaced alike in the tools and in every request."""
+    for swap, sheet in sheets(chunk_rows(0, draws=200), encoder):
+        if swap != "values":
+            continue
+        swapped = encoder.swapped(sheet, Random(1), 1.0)
+        heads = {tuple(example.ids[: example.head]) for example in swapped.examples}
+        assert len(heads) == 1
+        pairs = {
+            pair
+            for old, new in zip(sheet.examples, swapped.examples, strict=True)
+            for pair in zip(old.ids, new.ids, strict=True)
+        }
+        assert len(pairs) == len({old for old, _ in pairs})
 
 
 def test_rows_without_a_fitting_tool_get_strange_words_as_often(encoder: Encoder) -> None:
     """Claim: words are replaced in refused requests as in others, so that none gives it away."""
-    rng, shares = Random(7), []
-    for kind in ("more", "refuse_more"):
-        rows = [make_row(kind, Random(f"{kind}/{number}")) for number in range(600)]
-        pairs = zip(rows, encoder.encode(rows), strict=True)
-        changed = [encoder.varied(row, one, rng).ids != one.ids for row, one in pairs]
-        shares.append(sum(changed) / len(changed))
+    rng, changed = Random(7), dict[bool, list[bool]]()
+    rows = [row for number in range(400) for row in make_rows("more", Random(number), FULL)]
+    for swap, sheet in sheets(rows, encoder):
+        varied = encoder.varied(swap, sheet, rng)
+        for old, new in zip(sheet.examples, varied.examples, strict=True):
+            called = encoder.form.call in old.ids[old.start :]
+            turns = old.ids[old.head : old.start], new.ids[new.head : new.start]
+            changed.setdefault(called, []).append(turns[0] != turns[1])
+    shares = [sum(found) / len(found) for found in changed.values()]
+    assert len(shares) == 2
     assert min(shares) > 0.15
     assert max(shares) - min(shares) < 0.08
 
 
 def test_only_words_of_values_are_replaced(encoder: Encoder) -> None:
     """Claim: what says which tool is meant stays: a word outside of all values is never swapped."""
-    rows = [make_row("more", Random(number)) for number in range(200)]
-    for one in encoder.encode(rows):
-        swapped = encoder.swapped(one, Random(1), 1.0)
-        pairs = zip(one.ids, swapped.ids, strict=True)
-        assert {old for old, new in pairs if old != new} <= one.values
+    rows = [row for number in range(60) for row in make_rows("more", Random(number), FULL)]
+    for _, sheet in sheets(rows, encoder):
+        values = {word for example in sheet.examples for word in example.values}
+        swapped = encoder.swapped(sheet, Random(1), 1.0)
+        for old, new in zip(sheet.examples, swapped.examples, strict=True):
+            pairs = zip(old.ids, new.ids, strict=True)
+            assert {before for before, after in pairs if before != after} <= values
 
 
 def test_a_scrambled_drill_keeps_what_is_equal_and_what_differs(encoder: Encoder) -> None:
     """Claim: two tokens of a drill are equal after scrambling exactly if they were before."""
-    rows = chunk_rows(0, STAGES[0], size=60)
-    for example in encoder.encode(rows):
-        scrambled = encoder.scrambled(example, Random(2))
-        pairs = set(zip(example.ids, scrambled.ids, strict=True))
-        assert len(pairs) == len(set(example.ids)) == len(set(scrambled.ids))
+    for _, sheet in sheets(chunk_rows(0, STAGES[1], draws=60), encoder):
+        scrambled = encoder.scrambled(sheet, Random(2))
+        pairs = set(zip(sheet.rows()[0], scrambled.rows()[0], strict=True))
+        assert len(pairs) == len({old for old, _ in pairs}) == len({new for _, new in pairs})
         assert any(old != new for old, new in pairs)
 
 
@@ -156,12 +175,14 @@ def _weight(encoder: Encoder, one: Example, place: int) -> float:
 
 def test_a_batch_scores_every_target_token(encoder: Encoder) -> None:
     """Claim: all target tokens count, those that choose more, and no padding counts."""
-    examples = [x for x in encoder.encode(chunk_rows(0, size=40)) if len(x.ids) <= 256]
-    examples = examples[: BATCH_TOKENS // 256]
-    batch = make_batch(examples, 256, Random(1), encoder, 0.1)
+    found = [sheet for _, sheet in sheets(chunk_rows(0, draws=90), encoder)]
+    chosen = [sheet for sheet in found if len(sheet) <= 256][: BATCH_TOKENS // 256]
+    assert len(chosen) == BATCH_TOKENS // 256
+    batch = make_batch(chosen, 256, Random(1), encoder, 0.1)
     wanted = {
-        row * 256 + place - 1: _weight(encoder, one, place)
-        for row, one in enumerate(examples)
+        row * 256 + sheet.place(number, place) - 1: _weight(encoder, one, place)
+        for row, sheet in enumerate(chosen)
+        for number, one in enumerate(sheet.examples)
         for place in range(one.start, len(one.ids))
     }
     scored = dict(zip(batch.places.tolist(), batch.weights.tolist(), strict=True))
@@ -178,10 +199,3 @@ def test_batches_resume_where_they_stopped(encoder: Encoder) -> None:
     resumed = next(batches(encoder, STAGES[0], chunk, used))
     assert resumed[:2] == seen[3][:2]
     assert (resumed[2].ids == seen[3][2].ids).all()
-
-
-def test_no_example_is_longer_than_the_last_bucket(encoder: Encoder) -> None:
-    """Claim: rows that do not fit are left out, and they are few."""
-    examples = chunk_examples(encoder, FULL, 0)
-    assert max(len(example.ids) for example in examples) <= BUCKETS[-1]
-    assert len(examples) > 0.97 * len(chunk_rows(0))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from trainers.mini.compose import Asking
 from trainers.mini.drills import choose, plain
 from trainers.mini.evalsets import SETS, checksum, evaluation_set
 from trainers.mini.lookups import Side, domains, keywords
@@ -19,6 +21,7 @@ from trainers.mini.mixture import (
     Stage,
     chunk_rows,
     corpus_checksum,
+    make_rows,
     rows,
 )
 from trainers.mini.parse import FormatError, parse_output
@@ -39,9 +42,9 @@ def _text(row: Row) -> str:
 
 def test_a_chunk_is_the_same_every_time() -> None:
     """Claim: a corpus chunk follows from its seed and number alone."""
-    first = [_text(row) for row in chunk_rows(3, size=300)]
-    again = [_text(row) for row in chunk_rows(3, size=300)]
-    other = [_text(row) for row in chunk_rows(4, size=300)]
+    first = [_text(row) for row in chunk_rows(3, draws=300)]
+    again = [_text(row) for row in chunk_rows(3, draws=300)]
+    other = [_text(row) for row in chunk_rows(4, draws=300)]
     assert first == again
     assert first != other
 
@@ -54,7 +57,7 @@ def test_the_corpus_has_no_repeated_chunk() -> None:
 
 def test_every_target_reads_back_and_is_declared() -> None:
     """Claim: each target follows the format, gives its calls back, and calls declared tools."""
-    for row in chunk_rows(0, size=3000):
+    for row in chunk_rows(0, draws=3000):
         calls = parse_output(target_text(row))
         assert calls == list(row.calls)
         declared = {tool.name: tool for tool in row.tools}
@@ -67,8 +70,9 @@ def test_every_target_reads_back_and_is_declared() -> None:
 
 def test_every_kind_of_row_occurs() -> None:
     """Claim: the last stage has all kinds of rows, with one to six tools declared."""
-    found = list(chunk_rows(0, size=3000))
+    found = list(chunk_rows(0, draws=3000))
     families = {"drill" if kind == "assign" else kind for kind in FULL.shares}
+    families |= {f"refuse_{kind}" for kind in ("written", "more", "procedural", "lookup")}
     assert {row.family for row in found} == families
     assert {len(row.tools) for row in found} == {1, 2, 3, 4, 5, 6}
 
@@ -84,6 +88,27 @@ def test_every_stage_but_the_last_ends() -> None:
     *early, last = STAGES
     assert all(stage.cap > 0 for stage in early)
     assert (last.gate, last.cap) == ({}, 0)
+
+
+@pytest.mark.parametrize("kind", ["written", "more", "procedural", "lookup", "parallel"])
+def test_rows_of_one_draw_declare_the_same_and_ask_for_different_things(kind: str) -> None:
+    """Claim: tools and developer's message are those of the draw, and the answers differ."""
+    for number in range(50):
+        rows = make_rows(kind, Random(number), replace(FULL, counts=((3, 4), (1, 1))))
+        assert len({(row.developer, row.tools) for row in rows}) == 1
+        assert len({target_text(row) for row in rows}) > 1
+
+
+def test_a_request_that_fits_no_tool_is_for_one_that_is_not_declared() -> None:
+    """Claim: beside a refusal stand calls of the declared tools, and its own is not declared."""
+    asking = Asking(calls=2, joint=0.0, strays=2.0)
+    stage = replace(FULL, counts=((2,), (1,)), asking=asking)
+    for number in range(100):
+        rows = make_rows("more", Random(number), stage)
+        refused = [row for row in rows if not row.calls]
+        assert (len(rows), len(refused)) == (4, 2)
+        called = {call.name for row in rows for call in row.calls}
+        assert called == {tool.name for tool in rows[0].tools}
 
 
 def test_only_the_description_tells_a_drill_tool() -> None:
@@ -147,7 +172,7 @@ def test_rows_render_as_the_template_does() -> None:
     """Claim: the fast renderer writes what apply_chat_template writes."""
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(RECORD.parent)
-    for row in chunk_rows(1, size=200):
+    for row in chunk_rows(1, draws=200):
         tools = [tool.schema() for tool in row.tools] or None
         text = tokenizer.apply_chat_template(
             row.messages(), tools=tools, add_generation_prompt=True, tokenize=False

@@ -56,9 +56,10 @@ def test_loss_counts_the_given_places() -> None:
     """Claim: the loss is the weighted mean of -log p of the tokens after the given places."""
     network = _perturbed(Network(TINY, longest=64))
     ids = torch.randint(0, TINY.vocab_size, (2, 16))
+    positions, parts = torch.arange(16).repeat(2, 1), torch.zeros(2, 16, dtype=torch.long)
     places, weights = torch.tensor([3, 20, 0]), torch.tensor([1.0, 0.2, 0.0])
     with torch.no_grad():
-        loss = network.loss(ids, places, weights, torch.float32)
+        loss = network.loss(ids, positions, parts, places, weights, torch.float32)
         logp = network(ids).log_softmax(-1)
     wanted = -(logp[0, 3, ids[0, 4]] + 0.2 * logp[1, 4, ids[1, 5]]) / 1.2
     assert torch.allclose(loss, wanted, atol=1e-5)
@@ -66,7 +67,7 @@ def test_loss_counts_the_given_places() -> None:
 
 def test_attention_starts_as_look_up() -> None:
     """Claim: half of the query heads start as their keys, and the output undoes the values."""
-    attention = Attention(Shape(), window=None)
+    attention = Attention(Shape())
     query, key = attention.q_proj.weight, attention.k_proj.weight
     half = len(query) // 2
     assert torch.equal(query[:half], key[:half])
