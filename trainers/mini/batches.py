@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from trainers.mini.marks import Format, choices, deciding, passing, recalled
 from trainers.mini.mixture import CORPUS_SEED, Stage, chunk_rows
 from trainers.mini.render import head_text, target_text, user_text
-from trainers.mini.schema import Row, Swap
+from trainers.mini.schema import Row, Swap, Tool
 from trainers.mini.tokenizer import FIRST_PLAIN_ID
 
 if TYPE_CHECKING:
@@ -147,11 +147,17 @@ class Encoder:
             "call:",
             "{",
             "<end_function_call>",
-            ",",
             "<escape>",
         )
-        brackets = (frozenset(vocabulary[text] for text in pair) for pair in ("{[", "}]"))
-        return Format(*(vocabulary[text] for text in texts), *brackets)
+        marks = {
+            number: text for text, number in vocabulary.items() if set(text) & set("{}[],")
+        }
+        depth = {
+            number: sum((mark in "{[") - (mark in "}]") for mark in text)
+            for number, text in marks.items()
+        }
+        commas = frozenset(number for number, text in marks.items() if text.endswith(","))
+        return Format(*(vocabulary[text] for text in texts), depth, commas)
 
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """The rows' ids as they are."""
@@ -229,17 +235,27 @@ class Encoder:
 
 
 def sheets(rows: Sequence[Row], encoder: Encoder) -> Iterator[tuple[Swap, Sheet]]:
-    """Rows that follow one another and declare the same on one sheet, as many as find room."""
+    """Rows that follow one another and declare the same, on one sheet or as many as they need.
+
+    A row that is too long for a sheet of its own is left out.
+    """
     pairs = zip(rows, encoder.encode(rows), strict=True)
-    for _, group in groupby(pairs, key=lambda pair: (pair[0].developer, pair[0].tools)):
-        found: list[Example] = []
-        swap: Swap = "none"
-        for row, example in group:
-            if len(Sheet((*found, example))) <= BUCKETS[-1]:
-                found.append(example)
-                swap = row.swap
-        if found:
-            yield swap, Sheet(tuple(found))
+    for (_, _, swap), group in groupby(pairs, key=lambda pair: _shared(pair[0])):
+        found: list[list[Example]] = []
+        for _, example in group:
+            if len(example.ids) > BUCKETS[-1]:
+                continue
+            fitting = (own for own in found if len(Sheet((*own, example))) <= BUCKETS[-1])
+            own = next(fitting, None)
+            if own is None:
+                found.append([example])
+            else:
+                own.append(example)
+        yield from ((swap, Sheet(tuple(own))) for own in found)
+
+
+def _shared(row: Row) -> tuple[str, tuple[Tool, ...], Swap]:
+    return row.developer, row.tools, row.swap
 
 
 def chunk_sheets(

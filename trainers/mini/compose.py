@@ -160,7 +160,7 @@ def small_talk(count: int, rng: Random, splits: Splits) -> Row:
     """Words that ask for no tool, beside tools of any kind."""
     kinds = {kind: string_value(kind, rng, splits.values) for kind in _TALK_SLOTS}
     text = rng.choice(lines("chat")).format(**kinds)
-    source = rng.choice((written_requests, made_requests, lookup_requests))
+    source = rng.choice((written_requests, more_requests, made_requests))
     tools = [one.tool for one in varied(source(count, rng, splits), rng, splits)]
     said = spoken(text, "", rng)
     return Row("refuse_talk", developer(rng), tuple(tools), said, reply=REFUSALS[0])

@@ -58,15 +58,15 @@ def domains(side: Side, more: bool = False) -> tuple[Domain, ...]:
     if not more:
         return found
     known = {one.key: _of_training(one) for one in found}
-    asked = {text for one in found for text in one.subjects + one.tasks}
+    asked = {text.casefold() for one in found for text in one.subjects + one.tasks}
     for extra in (_domain(side, fields(line)) for line in lines(f"{side}_more")):
         own = known.get(extra.key, Domain(side, extra.key, (), (), ()))
         known[extra.key] = Domain(
             side,
             extra.key,
             own.glosses + extra.glosses,
-            own.subjects + tuple(text for text in extra.subjects if text not in asked),
-            own.tasks + tuple(text for text in extra.tasks if text not in asked),
+            own.subjects + tuple(text for text in extra.subjects if text.casefold() not in asked),
+            own.tasks + tuple(text for text in extra.tasks if text.casefold() not in asked),
         )
     return tuple(known.values())
 

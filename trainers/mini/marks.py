@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Format:
-    """Ids of the format's tokens that stand around names."""
+    """Ids of the format's tokens that stand around names and values.
+
+    Attributes:
+        depth: brackets that a token opens, less those that it closes.
+        commas: tokens that end with a comma.
+    """
 
     declaration: int
     description: int
     call: int
     brace: int
     call_end: int
-    comma: int
     escape: int
-    opening: frozenset[int]
-    closing: frozenset[int]
+    depth: Mapping[int, int]
+    commas: frozenset[int]
 
 
 def declared(ids: Sequence[int], form: Format) -> list[list[int]]:
@@ -66,7 +70,7 @@ def deciding(ids: Sequence[int], start: int, form: Format) -> set[int]:
 def passing(ids: Sequence[int], start: int, form: Format) -> set[int]:
     """The places of the target's tokens that choose the next argument, or to take no more.
 
-    The arguments are those of `choices`.
+    These are what follows a value, and the first of a name. The arguments are those of `choices`.
     """
     found, inside, quoted, depth = set(), False, False, 0
     for at in range(start, len(ids) - 1):
@@ -77,9 +81,11 @@ def passing(ids: Sequence[int], start: int, form: Format) -> set[int]:
         quoted ^= number == form.escape
         if not inside or quoted:
             continue
-        depth += (number in form.opening) - (number in form.closing)
-        # After a brace or a comma comes a name or the end, after a value a comma or the end.
-        if depth == 1 and (number in (form.brace, form.comma, form.escape)):
+        before, depth = depth, depth + form.depth.get(number, 0)
+        is_comma = number in form.commas and depth == 1
+        if is_comma or before > depth == 0:
+            found.add(at)
+        if is_comma or before < depth == 1:
             found.add(at + 1)
     return found
 

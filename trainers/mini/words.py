@@ -99,7 +99,10 @@ def of_split(words: Iterable[str], split: Split) -> tuple[str, ...]:
 def _plain_words() -> tuple[str, ...]:
     names = ("nouns", "nouns_more", "verbs_more", "departments_more", "topics_more")
     found = {word for name in names for line in lines(name) for word in _PLAIN.findall(line)}
-    return of_split(sorted(found), "train")
+    found -= set(" ".join(lines("stop")).split())
+    # Neither a word that is kept from training, nor its plural or singular.
+    forms = ((word, word + "s", word.removesuffix("s")) for word in sorted(found))
+    return tuple(own[0] for own in forms if all(split_of(form) == "train" for form in own))
 
 
 def borrowed(rng: Random) -> str:
