@@ -53,7 +53,7 @@ class Example:
         start: where the target begins.
         head: where the user's turn begins; rows with equal heads can share a sheet.
         recall: whether names stand behind descriptions, to be foretold there.
-        values: the ids of the texts among the arguments asked for.
+        values: the ids of the texts among the arguments asked for, before any was replaced.
     """
 
     ids: list[int]
@@ -87,7 +87,7 @@ class Sheet:
         """Where on the sheet the example's token is that it has at this index."""
         return at if at < self.head else self.begins[number] + at - self.head
 
-    def rows(self) -> tuple[list[int], list[int], list[int]]:
+    def columns(self) -> tuple[list[int], list[int], list[int]]:
         """Per token its id, its position in its own row, and its part: 0 for the head."""
         ids = self.examples[0].ids[: self.head]
         positions, parts = list(range(self.head)), [0] * self.head
@@ -149,9 +149,7 @@ class Encoder:
             "<end_function_call>",
             "<escape>",
         )
-        marks = {
-            number: text for text, number in vocabulary.items() if set(text) & set("{}[],")
-        }
+        marks = {number: text for text, number in vocabulary.items() if set(text) & set("{}[],")}
         depth = {
             number: sum((mark in "{[") - (mark in "}]") for mark in text)
             for number, text in marks.items()
@@ -258,12 +256,10 @@ def _shared(row: Row) -> tuple[str, tuple[Tool, ...], Swap]:
     return row.developer, row.tools, row.swap
 
 
-def chunk_sheets(
-    encoder: Encoder, stage: Stage, index: int, seed: int = CORPUS_SEED
-) -> list[Sheet]:
+def chunk_sheets(encoder: Encoder, stage: Stage, index: int) -> list[Sheet]:
     """The sheets of a corpus chunk, with words replaced where that is allowed."""
-    rng = Random(f"swap/{seed}/{index}")
-    made = sheets(chunk_rows(index, stage, seed), encoder)
+    rng = Random(f"swap/{CORPUS_SEED}/{index}")
+    made = sheets(chunk_rows(index, stage), encoder)
     return [encoder.varied(swap, sheet, rng) for swap, sheet in made]
 
 
@@ -272,19 +268,22 @@ def _bucket(length: int) -> int:
 
 
 def make_batch(
-    sheets: Sequence[Sheet], length: int, rng: Random, encoder: Encoder, prompt_weight: float
+    chosen: Sequence[Sheet], length: int, rng: Random, encoder: Encoder, prompt_weight: float
 ) -> Batch:
     """Pads sheets to `length` and to BATCH_TOKENS // length rows.
 
     All target tokens are scored, those that choose more than others, and as many random prompt
     tokens as there is room for, at `prompt_weight`.
+
+    Raises:
+        ValueError: there is no room for all target tokens.
     """
     shape = (BATCH_TOKENS // length, length)
     ids, positions, parts = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     targets: list[tuple[int, float]] = []
     prompts: list[int] = []
-    for row, sheet in enumerate(sheets):
-        for array, found in zip((ids, positions, parts), sheet.rows(), strict=True):
+    for row, sheet in enumerate(chosen):
+        for array, found in zip((ids, positions, parts), sheet.columns(), strict=True):
             array[row, : len(found)] = found
         for number, example in enumerate(sheet.examples):
             heavy = encoder.deciding(example)
@@ -300,13 +299,15 @@ def make_batch(
             own = range(1 if number == 0 else sheet.head + 1, example.start)
             prompts += (before + sheet.place(number, at) for at in own if at not in heavy)
     room = int(BATCH_TOKENS * SCORED_SHARE)
-    sampled = rng.sample(prompts, max(0, min(len(prompts), room - len(targets))))
-    chosen = (targets + [(place, prompt_weight) for place in sampled])[:room]
+    if len(targets) > room:
+        raise ValueError(f"{len(targets)} target tokens in a batch that scores {room} at most")
+    sampled = rng.sample(prompts, min(len(prompts), room - len(targets)))
+    scored = targets + [(place, prompt_weight) for place in sampled]
     places = np.zeros(room, dtype=np.int64)
     weights = np.zeros(room, dtype=np.float32)
-    places[: len(chosen)] = [place for place, _ in chosen]
-    weights[: len(chosen)] = [weight for _, weight in chosen]
-    return Batch(ids, positions, parts, places, weights, sum(map(len, sheets)))
+    places[: len(scored)] = [place for place, _ in scored]
+    weights[: len(scored)] = [weight for _, weight in scored]
+    return Batch(ids, positions, parts, places, weights, sum(map(len, chosen)))
 
 
 def chunk_batches(encoder: Encoder, stage: Stage, index: int) -> list[Batch]:

@@ -23,7 +23,20 @@ REFUSALS = (
 )
 Requests = Callable[[int, Random, Splits], list[Request]]
 
-_ASKING = ("what", "who", "how", "when", "where", "why", "is ", "can", "could", "did", "do ", "am ")
+_QUESTIONS = (
+    "what",
+    "who",
+    "how",
+    "when",
+    "where",
+    "why",
+    "is ",
+    "can",
+    "could",
+    "did",
+    "do ",
+    "am ",
+)
 JOINTS: tuple[str, ...] = (" and ", " and ", ", then ", " and then ", "; ", ". Also, ", ", and ")
 JOINTS += (". Then ", " plus ")
 _POLITE = ("please ", "hey, ", "hi, ", "now ", "thanks, ", "quick: ")
@@ -53,7 +66,7 @@ def spoken(text: str, arguments: str, rng: Random) -> str:
 
     A word that is copied into the arguments keeps its case.
     """
-    asks = text.lower().startswith(_ASKING)
+    asks = text.lower().startswith(_QUESTIONS)
     if not asks and rng.random() < 0.12:
         text = rng.choice(_POLITE) + text
     first = text.split()[0].strip(",.:")
@@ -116,6 +129,11 @@ class Asking:
         return whole + (rng.random() < self.strays - whole)
 
 
+def several(family: str, tools: Sequence[Tool], asked: Sequence[Request], rng: Random) -> Row:
+    """A row that asks for all of this in one message."""
+    return _row(family, tools, asked, rng, rng.choice(JOINTS))
+
+
 def together(
     family: str,
     requests: Sequence[Request],
@@ -139,7 +157,7 @@ def together(
     asked = [[one] for one in rng.sample(requests, min(len(requests), asking.calls))]
     if len(requests) > 1 and rng.random() < asking.joint:
         asked.append(rng.sample(requests, min(len(requests), rng.choice((2, 2, 3)))))
-    rows = [_row(family, tools, one, rng, rng.choice(JOINTS)) for one in asked]
+    rows = [several(family, tools, one, rng) for one in asked]
     for stray in strays:
         row = _row(f"refuse_{family}", tools, [stray], rng)
         rows.append(replace(row, calls=(), reply=_refusal(rng)))
@@ -188,52 +206,28 @@ def _repeated(
     return asked, others[: count - 1]
 
 
-def parallel(
-    source: Requests,
-    count: int,
-    rng: Random,
-    splits: Splits,
-    rename: Callable[[Sequence[Request], Random, Splits], list[Request]] = varied,
-) -> Row:
-    """A row with two or three requests in one message, to one tool or to several.
+def parallel_together(source: Requests, count: int, rng: Random, splits: Splits) -> list[Row]:
+    """Rows of one declaration: two that ask for several calls, and requests for one tool.
 
     Args:
         source: gives requests for that many tools.
         count: declared tools.
         rng: where all choices come from.
         splits: the words that may be used.
-        rename: gives the tools other names.
     """
-    asked, named = _asked_at_once(source, count, rng, splits, rename)
-    row = _row("parallel", [one.tool for one in named], asked, rng, rng.choice(JOINTS))
-    return replace(row, swap="none") if source is lookup_requests else row
-
-
-def parallel_together(
-    source: Requests, count: int, rng: Random, splits: Splits, calls: int = 2
-) -> list[Row]:
-    """Rows of one declaration: such a row, another such row, and requests for one tool.
-
-    Args:
-        source: gives requests for that many tools.
-        count: declared tools.
-        rng: where all choices come from.
-        splits: the words that may be used.
-        calls: requests for one tool, at most.
-    """
-    asked, named = _asked_at_once(source, count, rng, splits, varied)
-    tools = {one.tool.name: one.tool for one in named}
-    others = [one for one in named if one.tool.name not in {x.tool.name for x in asked}]
-    pool = [*asked, *others]
+    asked, named = asked_at_once(source, count, rng, splits, varied)
+    called = {one.tool.name for one in asked}
+    pool = asked + [one for one in named if one.tool.name not in called]
     again = rng.sample(pool, min(len(pool), rng.choice((2, 2, 3))))
-    every = [asked, again, *([one] for one in rng.sample(pool, min(len(pool), calls)))]
-    rows = [_row("parallel", list(tools.values()), one, rng, rng.choice(JOINTS)) for one in every]
+    every = [asked, again, *([one] for one in rng.sample(pool, min(len(pool), 2)))]
+    tools = [one.tool for one in named]
+    rows = [several("parallel", tools, one, rng) for one in every]
     if source is lookup_requests:
         rows = [replace(row, swap="none") for row in rows]
     return _with_one_head(rows, rng)
 
 
-def _asked_at_once(
+def asked_at_once(
     source: Requests,
     count: int,
     rng: Random,
@@ -267,7 +261,7 @@ def pick(count: int, rng: Random, splits: Splits, most: int = 4) -> Row:
     """
     requests = bare_requests(count + 1, rng, splits)
     requests = renamed(requests, invented_names(count + 1, rng, splits))
-    if rng.random() < (0.22 if splits.more else 0.15):
+    if rng.random() < (0.22 if splits.training else 0.15):
         return refusal("pick", requests, rng)
     tools = [request.tool for request in requests[1:]]
     asked = rng.sample(requests[1:], rng.randint(1, min(count, most)))

@@ -98,17 +98,17 @@ def keywords(text: str) -> str:
 
 
 def _pool(words: tuple[str, ...], splits: Splits) -> tuple[str, ...]:
-    found = words if splits.more else of_split(words, splits.schemas)
+    found = words if splits.training else of_split(words, splits.schemas)
     return found if len(found) > 1 else words
 
 
 def question(domain: Domain, rng: Random, splits: Splits) -> str:
     """A question of the domain, without capital letter and question mark."""
     subjects = _pool(domain.subjects, splits)
-    tasks = domain.tasks if splits.more else of_split(domain.tasks, splits.schemas)
+    tasks = domain.tasks if splits.training else of_split(domain.tasks, splits.schemas)
     as_task = bool(tasks) and rng.random() < 0.25
-    frames = _frames("task" if as_task else "subject", domain.side, splits.more)
-    if as_task and not splits.more:
+    frames = _frames("task" if as_task else "subject", domain.side, splits.training)
+    if as_task and not splits.training:
         return rng.choice(frames).format(k=rng.choice(tasks))
     frame = "{s}" if not as_task and rng.random() < 0.1 else rng.choice(frames)
     filler = {
@@ -134,19 +134,15 @@ def lookup_tool(domain: Domain, rng: Random, splits: Splits, others: Sequence[Do
     keys = "_".join(one.key for one in (domain, *others))
     name = shape.format(key=keys, word=invented(rng, splits.names))
     gloss = rng.choice(domain.glosses)
-    if splits.more and rng.random() < 0.5:
+    if splits.training and rng.random() < 0.5:
         # Examples alone say what a domain is, if one knows what belongs together.
         examples = rng.sample(domain.subjects, rng.randint(2, 3))
         gloss = ", ".join(examples) if rng.random() < 0.4 else f"{gloss}, {', '.join(examples)}"
     elif rng.random() < 0.3:
         gloss += ", " + " and ".join(rng.sample(_pool(domain.subjects, splits), 2))
-    gloss = (
-        rng.choice(("; ", ", and ", ", ")).join(
-            [gloss, *(rng.choice(one.glosses) for one in others)]
-        )
-        if others
-        else gloss
-    )
+    if others:
+        joint = rng.choice(("; ", ", and ", ", "))
+        gloss = joint.join([gloss, *(rng.choice(one.glosses) for one in others)])
     description = rng.choice(_DESCRIPTIONS).format(gloss=gloss, Gloss=gloss[0].upper() + gloss[1:])
     query = Param(rng.choice(_QUERY_NAMES), Slot("title"), rng.choice(_QUERY_TEXTS))
     params = [query]
@@ -159,9 +155,9 @@ def lookup_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
     """Questions of different domains of one side, each with the tool that covers it."""
     side: Side = "departments" if rng.random() < 0.5 else "topics"
     requests: list[Request] = []
-    known = domains(side, splits.more)
+    known = domains(side, splits.training)
     # A tool for several domains at once: descriptions are lists of what may be asked.
-    width = rng.randint(2, 3) if splits.more and count < 5 and rng.random() < 0.35 else 1
+    width = rng.randint(2, 3) if splits.training and count < 5 and rng.random() < 0.35 else 1
     drawn = rng.sample(known, min(count * width, len(known)))
     for group in (drawn[start::count] for start in range(count)):
         domain, *others = rng.sample(group, len(group)) if width > 1 else group

@@ -13,7 +13,6 @@ from trainers.mini.compose import (
     echo,
     parallel_together,
     pick,
-    refusal,
     single,
     small_talk,
     together,
@@ -50,7 +49,8 @@ class Stage:
         prompt_weight: what a prompt token counts in the loss, where a target token counts one.
         gate: the least rates (see `gates`) that let the training go on to the next stage.
         cap: steps after which it goes on all the same; the last stage has neither.
-        asking: what is asked beside the tools of one draw.
+        asking: what is asked beside the tools of one draw, where these are not of a kind with
+            its own way to ask, as `parallel` is.
     """
 
     name: str
@@ -207,20 +207,6 @@ _SOURCES = {
     "procedural": Source(made_requests, "values"),
     "lookup": Source(lookup_requests, "none"),
 }
-
-
-def single_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
-    """A row of one call with that many tools."""
-    source = _SOURCES[kind]
-    requests = varied(source.requests(count, rng, splits), rng, splits)
-    return replace(single(kind, requests, rng), swap=source.swap)
-
-
-def refusal_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
-    """A row without a fitting tool among that many."""
-    source = _SOURCES[kind.removeprefix("refuse_")]
-    requests = varied(source.requests(count + 1, rng, splits), rng, splits)
-    return replace(refusal(kind, requests, rng), swap=source.swap)
 
 
 def routing_row(count: int, rng: Random, splits: Splits) -> Row:

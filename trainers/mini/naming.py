@@ -15,7 +15,7 @@ _COMMON = ("get", "search", "find", "api", "tool", "run", "do", "set", "create",
 
 def _empty_word(rng: Random, splits: Splits) -> str:
     """A word that says nothing about a tool: invented or, in training, one of any meaning."""
-    if splits.more and rng.random() < 0.4:
+    if splits.training and rng.random() < 0.4:
         return borrowed(rng)
     return invented(rng, splits.names)
 
@@ -60,7 +60,7 @@ def varied(requests: Sequence[Request], rng: Random, splits: Splits) -> list[Req
     """Requests whose tools were renamed in one of several ways, or left alone."""
     names = [request.tool.name for request in requests]
     roll = rng.random()
-    new, longer, joined = (0.4, 0.52, 0.6) if splits.more else (0.3, 0.45, 0.53)
+    new, longer, joined = (0.4, 0.52, 0.6) if splits.training else (0.3, 0.45, 0.53)
     if roll < new:
         names = invented_names(len(names), rng, splits)
     elif roll < longer:

@@ -127,7 +127,7 @@ class Made:
 def _is_borrowed(rng: Random, splits: Splits, share: float) -> bool:
     # Words of any meaning in every place of a row, and in rows that fit no tool as in others:
     # then a strange word says nothing about whether, and which, tool is meant.
-    return splits.more and rng.random() < share
+    return splits.training and rng.random() < share
 
 
 def _verb(rng: Random, splits: Splits) -> Verb:
@@ -137,7 +137,7 @@ def _verb(rng: Random, splits: Splits) -> Verb:
     if rng.random() < 0.12:
         plain = invented(rng, splits.schemas)
         return Verb(plain, plain + "s")
-    return rng.choice(verbs(splits.schemas, splits.more))
+    return rng.choice(verbs(splits.schemas, splits.training))
 
 
 def _noun(rng: Random, splits: Splits) -> str:
@@ -146,20 +146,20 @@ def _noun(rng: Random, splits: Splits) -> str:
         return invented(rng, splits.schemas)
     if _is_borrowed(rng, splits, 0.25):
         return borrowed(rng)
-    known = nouns(splits.schemas, splits.more)
+    known = nouns(splits.schemas, splits.training)
     noun = rng.choice(known)
     return f"{rng.choice(known)} {noun}" if roll < 0.25 else noun
 
 
 def _named(rng: Random, splits: Splits, noun: str) -> Concept:
     """A parameter called after a random noun, asked for by that name."""
-    known = nouns(splits.schemas, splits.more)
+    known = nouns(splits.schemas, splits.training)
     name = rng.choice(known) if rng.random() < 0.8 else invented(rng, splits.schemas)
     if _is_borrowed(rng, splits, 0.3):
         name = borrowed(rng)
     description = rng.choice(("The {n}", "{N} to use", "{N} of the {noun}", "Which {n}", "{N}"))
     described = description.format(n=name, N=name.capitalize(), noun=noun)
-    slot = Slot.parse(rng.choice(_NAMED_SLOTS + _NAMED_SLOTS_MORE * splits.more))
+    slot = Slot.parse(rng.choice(_NAMED_SLOTS + _NAMED_SLOTS_MORE * splits.training))
     if slot.kind == "enum":
         slot = _drawn_enum(rng, splits.schemas)
     phrases = _NAMED_SWITCHES if slot.kind == "bool" else _NAMED_PHRASES
@@ -199,9 +199,9 @@ _NAMED_PHRASES = (
 
 
 def _concepts(rng: Random, splits: Splits, noun: str) -> list[Concept]:
-    shares = (12, 28, 30, 20, 10) if splits.more else (18, 34, 29, 14, 5)
+    shares = (12, 28, 30, 20, 10) if splits.training else (18, 34, 29, 14, 5)
     count = rng.choices((0, 1, 2, 3, 4), shares)[0]
-    pool = concepts(splits.schemas, splits.more)
+    pool = concepts(splits.schemas, splits.training)
     chosen = rng.sample(pool, min(count, len(pool)))
     return [
         _named(rng, splits, noun) if rng.random() < 0.25 else _adapted(one, rng, splits, noun)

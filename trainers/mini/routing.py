@@ -44,7 +44,7 @@ def routing_request(rng: Random, splits: Splits) -> Request:
     for a whole side.
     """
     group = rng.choice(("departments", "topics", "both"))
-    chosen = _candidates(group, rng.randint(2, 6), rng, splits.more)
+    chosen = _candidates(group, rng.randint(2, 6), rng, splits.training)
     right = rng.choice(chosen)
     style = rng.choice(("plain", "plain", "upper", "title"))
     labels = [_styled(domain.key, style) for domain in chosen]

@@ -29,17 +29,18 @@ class Splits:
         schemas: verbs, nouns, written tools and subjects.
         names: invented words in tool and parameter names.
         values: words in argument values.
-        more: whether the lists that are for training alone may be used as well. No evaluation
-            set draws on them, so that they can grow and the sets stay as they are.
+        training: whether rows are for the corpus: they draw on further word lists as well, in
+            shares of their own. No evaluation set does, so that the lists can grow and the sets
+            stay as they are.
     """
 
     schemas: Split = "train"
     names: Split = "train"
     values: Split = "train"
-    more: bool = False
+    training: bool = False
 
 
-TRAIN = Splits(more=True)
+TRAIN = Splits(training=True)
 
 
 def split_of(word: str) -> Split:

@@ -40,12 +40,16 @@ def encoder() -> Encoder:
 def test_swapping_keeps_targets_copyable(encoder: Encoder) -> None:
     """Claim: with words replaced, every target still parses and calls declared tools."""
     tokenizer = load_tokenizer(FOLDER)
-    rng, changed, count = Random(5), 0, 0
+    rng, changed, count, drills = Random(5), 0, 0, 0
     for swap, sheet in sheets(chunk_rows(0, draws=400), encoder):
-        if swap == "none" or not any(example.values for example in sheet.examples):
+        if swap == "none":
             continue
-        swapped = encoder.scrambled(sheet, rng) if swap == "all" else encoder.swapped(sheet, rng, 1)
-        changed, count = changed + (swapped.rows() != sheet.rows()), count + 1
+        is_drill = swap == "all"
+        if not (is_drill or any(example.values for example in sheet.examples)):
+            continue
+        swapped = encoder.scrambled(sheet, rng) if is_drill else encoder.swapped(sheet, rng, 1)
+        changed, count = changed + (swapped.columns() != sheet.columns()), count + 1
+        drills += is_drill
         for example in swapped.examples:
             prompt = tokenizer.decode(example.ids[: example.start], skip_special_tokens=False)
             target = tokenizer.decode(example.ids[example.start :], skip_special_tokens=False)
@@ -53,6 +57,7 @@ def test_swapping_keeps_targets_copyable(encoder: Encoder) -> None:
             for call in parse_output(target):
                 assert f"declaration:{call.name}{{" in prompt
     assert changed > 0.7 * count > 0
+    assert drills > 5
 
 
 def test_all_rows_of_a_sheet_get_the_same_new_words(encoder: Encoder) -> None:
@@ -102,7 +107,7 @@ def test_a_scrambled_drill_keeps_what_is_equal_and_what_differs(encoder: Encoder
     """Claim: two tokens of a drill are equal after scrambling exactly if they were before."""
     for _, sheet in sheets(chunk_rows(0, STAGES[1], draws=60), encoder):
         scrambled = encoder.scrambled(sheet, Random(2))
-        pairs = set(zip(sheet.rows()[0], scrambled.rows()[0], strict=True))
+        pairs = set(zip(sheet.columns()[0], scrambled.columns()[0], strict=True))
         assert len(pairs) == len({old for old, _ in pairs}) == len({new for _, new in pairs})
         assert any(old != new for old, new in pairs)
 
@@ -128,14 +133,21 @@ def test_the_tokens_that_choose_are_found(encoder: Encoder) -> None:
 
 
 def test_the_tokens_that_choose_arguments_are_found(encoder: Encoder) -> None:
-    """Claim: they are the first of every argument's name, and what follows a text or a brace."""
+    """Claim: they are the first of every argument's name, and what follows a value."""
     tools = (Tool("ring", "A bridge."),)
-    given = {"color": "red, blue", "count": 7, "names": ["Anna", "Ben"], "place": {"city": "Rome"}}
+    given = {
+        "color": "red, blue",
+        "count": 7,
+        "names": ["Anna", "Ben"],
+        "place": {"city": "Rome"},
+        "quick": True,
+    }
     row = Row("single", "", tools, "ring", (Call("ring", given), Call("ring", {})))
     [example] = encoder.encode([row])
     tokenizer = load_tokenizer(FOLDER)
     found = [tokenizer.id_to_token(example.ids[at]) for at in sorted(encoder.passing(example))]
-    assert found == ["color", ",", "count", "names", "place", "}"]
+    names = ["color", ",", "count", ",", "names", ",", "place", "},", "quick"]
+    assert found == [*names, "}", "}"]
     refusal = replace(row, calls=(), reply="No, {a}.")
     [example] = encoder.encode([refusal])
     assert encoder.passing(example) == set()

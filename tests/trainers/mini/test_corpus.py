@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from random import Random
 
@@ -28,7 +29,7 @@ from trainers.mini.parse import FormatError, parse_output
 from trainers.mini.procedural import concepts, nouns, verbs
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
-from trainers.mini.words import Split, split_of
+from trainers.mini.words import Split, fields, items, lines, split_of
 from trainers.mini.written import more_tools, written_tools
 
 RECORD = Path(__file__).parents[3] / "harness" / "mini" / "recipe.json"
@@ -69,7 +70,7 @@ def test_every_target_reads_back_and_is_declared() -> None:
 
 
 def test_every_kind_of_row_occurs() -> None:
-    """Claim: the last stage has all kinds of rows, with one to six tools declared."""
+    """Claim: the stage `full` has all kinds of rows, with one to six tools declared."""
     found = list(chunk_rows(0, draws=3000))
     families = {"drill" if kind == "assign" else kind for kind in FULL.shares}
     families |= {f"refuse_{kind}" for kind in ("written", "more", "procedural", "lookup")}
@@ -101,14 +102,25 @@ def test_rows_of_one_draw_declare_the_same_and_ask_for_different_things(kind: st
 
 def test_a_request_that_fits_no_tool_is_for_one_that_is_not_declared() -> None:
     """Claim: beside a refusal stand calls of the declared tools, and its own is not declared."""
-    asking = Asking(calls=2, joint=0.0, strays=2.0)
+    texts = {
+        frame: one.tool.description
+        for one in (*more_tools(), *written_tools("train"))
+        for frame in one.frames
+        if "{" not in frame and "[" not in frame
+    }
+    asking, known = Asking(calls=2, joint=0.0, strays=2.0), 0
     stage = replace(FULL, counts=((2,), (1,)), asking=asking)
-    for number in range(100):
+    for number in range(2000):
         rows = make_rows("more", Random(number), stage)
         refused = [row for row in rows if not row.calls]
         assert (len(rows), len(refused)) == (4, 2)
         called = {call.name for row in rows for call in row.calls}
         assert called == {tool.name for tool in rows[0].tools}
+        for row in refused:
+            own = texts.get(row.user.rstrip(".!?"))
+            known += own is not None
+            assert own not in {tool.description for tool in row.tools}
+    assert known > 20
 
 
 def test_only_the_description_tells_a_drill_tool() -> None:
@@ -141,19 +153,41 @@ def test_tools_of_the_second_list_are_not_in_the_first() -> None:
 
 
 def test_lists_for_training_alone_hold_no_word_that_is_kept_from_it() -> None:
-    """Claim: further verbs, nouns and parameters are of training's share, subjects unasked."""
-    assert all(split_of(verb.plain) == "train" for verb in verbs("train", more=True))
-    assert all(split_of(noun) == "train" for noun in nouns("train", more=True))
-    assert all(split_of(one.param.name) == "train" for one in concepts("train", more=True))
+    """Claim: the lists' verbs, nouns and parameters are of training's share, line by line."""
+    for name in ("verbs_more", "params_more"):
+        words = [fields(line)[0].split(":")[0].strip() for line in lines(name)]
+        assert len(words) > 200
+        assert all(split_of(word) == "train" for word in words), name
+    known = [noun for line in lines("nouns_more") for noun in line.split()]
+    assert len(known) > 200
+    assert all(split_of(noun) == "train" for noun in known)
+
+
+def test_no_subject_of_the_evaluation_is_trained() -> None:
+    """Claim: subjects and tasks that are kept from training are not there in other letters."""
     for side in SIDES:
-        kept = {
-            text
-            for one in domains(side)
-            for text in (*one.subjects, *one.tasks)
-            if split_of(text) != "train"
-        }
+        known = {text for one in domains(side) for text in (*one.subjects, *one.tasks)}
+        kept = {text.casefold() for text in known if split_of(text) != "train"}
         further = domains(side, more=True)
-        assert not kept & {text for one in further for text in (*one.subjects, *one.tasks)}
+        trained = {text.casefold() for one in further for text in (*one.subjects, *one.tasks)}
+        assert len(kept) > 50
+        assert not kept & trained
+
+
+def _masked(frame: str) -> str:
+    return re.sub(r"\{[^}]*\}", "*", frame).casefold()
+
+
+def test_no_tool_of_the_second_list_is_a_twin_of_one_that_is_kept() -> None:
+    """Claim: none is described or asked for in nearly the words of an unseen tool."""
+    fuzz = pytest.importorskip("rapidfuzz.fuzz")
+    kept = [*written_tools("eval"), *written_tools("dev")]
+    for one in more_tools():
+        for other in kept:
+            texts = one.tool.description.casefold(), other.tool.description.casefold()
+            assert fuzz.token_sort_ratio(*texts) < 80, (one.tool, other.tool)
+            asked = {_masked(frame) for frame in one.frames}
+            assert not asked & {_masked(frame) for frame in other.frames}, (one.tool, other.tool)
 
 
 def test_the_evaluation_draws_on_no_list_for_training_alone() -> None:
@@ -186,7 +220,7 @@ def test_look_up_tools_of_both_sides_never_meet() -> None:
         side: {gloss.lower() for one in domains(side, more=True) for gloss in one.glosses}
         for side in SIDES
     }
-    for row in islice(rows(), 20_000):
+    for row in _stream(10_000):
         texts = [tool.description.lower() for tool in row.tools]
         met = {s for s, own in glosses.items() if any(g in t for t in texts for g in own)}
         assert len(met) < 2, row.tools
@@ -194,12 +228,17 @@ def test_look_up_tools_of_both_sides_never_meet() -> None:
 
 def test_the_policy_tools_are_never_named() -> None:
     """Claim: neither tool of the demonstrated policy occurs, nor an internal/public label."""
-    for row in islice(rows(), 20_000):
+    for row in _stream(10_000):
         text = _text(row).lower()
         assert "search_knowledge_base" not in text
         assert "search_google" not in text
         enums = [p.slot.options() for t in row.tools for p in t.params if p.slot.kind == "enum"]
         assert not any({"internal", "public"} & set(options) for options in enums)
+
+
+def _stream(count: int) -> Iterator[Row]:
+    """Rows of the largest stage and of the last one."""
+    return chain(islice(rows(), count), islice(rows(STAGES[-1]), count))
 
 
 def test_unseen_parts_are_unseen() -> None:
@@ -209,7 +248,7 @@ def test_unseen_parts_are_unseen() -> None:
     assert not set(verbs("train", more=True)) & set(verbs("eval"))
     assert not set(nouns("train", more=True)) & set(nouns("eval"))
     assert all(split_of(noun) == "eval" for noun in nouns("eval"))
-    prompts = {row.user.lower() for row in islice(rows(), 20_000)}
+    prompts = {row.user.lower() for row in _stream(10_000)}
     for name in ("schemas_written", "schemas_procedural", "refuse_unseen", "refuse_procedural"):
         shared = [row.user for row in evaluation_set(name) if row.user.lower() in prompts]
         assert not shared, (name, shared)

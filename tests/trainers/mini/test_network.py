@@ -22,7 +22,6 @@ from trainers.mini.train import Plan, Training, run  # noqa: E402
 
 FOLDER = Path(__file__).parents[3] / "harness" / "mini"
 TINY = Shape(
-    vocab_size=4096,
     hidden_size=32,
     intermediate_size=48,
     num_hidden_layers=6,
