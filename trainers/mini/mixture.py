@@ -187,7 +187,27 @@ STAGES = (
         },
         _COUNTS,
         0.03,
+        cap=3800,
         asking=Asking(calls=2, joint=0.5, strays=2.0),
+    ),
+    # And part of the way back: what is asked of a tool is more often meant for it than not.
+    Stage(
+        "balance",
+        {
+            "assign": 0.03,
+            "pick": 0.05,
+            "written": 0.06,
+            "more": 0.27,
+            "procedural": 0.27,
+            "lookup": 0.08,
+            "routing": 0.02,
+            "parallel": 0.18,
+            "refuse_talk": 0.02,
+            "echo": 0.02,
+        },
+        _COUNTS,
+        0.03,
+        asking=Asking(calls=3, joint=0.4, strays=1.2),
     ),
 )
 FULL = next(stage for stage in STAGES if stage.name == "full")
