@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from trainers.mini.lookups import lookup_requests
+from trainers.mini.lookups import lookup_requests, subject_requests
 from trainers.mini.naming import invented_names, renamed, varied
 from trainers.mini.procedural import bare_requests, made_requests, make
 from trainers.mini.render import value_text
@@ -204,6 +204,28 @@ def _repeated(
     kin = asked[0].kin
     others = [x for x in source(count, rng, splits) if x.tool.name != taken and x.kin != kin]
     return asked, others[: count - 1]
+
+
+def subjects(count: int, rng: Random, splits: Splits) -> list[Row]:
+    """Rows of one declaration of look-up tools, each with a question for one of them.
+
+    What a question is about shows in its words alone, so each domain is asked about often.
+
+    Args:
+        count: look-up tools.
+        rng: where all choices come from.
+        splits: the words that may be used.
+    """
+    found = subject_requests(count, _SUBJECTS, rng, splits)
+    requests = varied([own[0] for own in found], rng, splits)
+    rows = []
+    for named, own in zip(requests, found, strict=True):
+        asked = renamed(own, [named.tool.name] * len(own))
+        rows += [_row("lookup", [x.tool for x in requests], [one], rng) for one in asked]
+    return _with_one_head([replace(row, swap="none") for row in rows], rng)
+
+
+_SUBJECTS = 4
 
 
 def parallel_together(source: Requests, count: int, rng: Random, splits: Splits) -> list[Row]:

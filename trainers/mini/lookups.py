@@ -151,6 +151,18 @@ def lookup_tool(domain: Domain, rng: Random, splits: Splits, others: Sequence[Do
     return Tool(name, description, tuple(params), (query.name,))
 
 
+def subject_requests(count: int, asked: int, rng: Random, splits: Splits) -> list[list[Request]]:
+    """Questions of different domains of one side: per domain as many as asked for."""
+    side: Side = "departments" if rng.random() < 0.5 else "topics"
+    found = []
+    for domain in rng.sample(domains(side, splits.training), count):
+        tool = lookup_tool(domain, rng, splits)
+        texts = [question(domain, rng, splits) for _ in range(asked)]
+        name = tool.params[0].name
+        found.append([Request(tool, text, {name: keywords(text)}, domain.key) for text in texts])
+    return found
+
+
 def lookup_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
     """Questions of different domains of one side, each with the tool that covers it."""
     side: Side = "departments" if rng.random() < 0.5 else "topics"

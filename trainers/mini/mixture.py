@@ -15,6 +15,7 @@ from trainers.mini.compose import (
     pick,
     single,
     small_talk,
+    subjects,
     together,
 )
 from trainers.mini.drills import assign, choose, foretell, plain, recall, same, stemmed
@@ -196,18 +197,18 @@ STAGES = (
         {
             "assign": 0.03,
             "pick": 0.05,
-            "written": 0.06,
-            "more": 0.27,
-            "procedural": 0.27,
-            "lookup": 0.08,
+            "written": 0.05,
+            "more": 0.19,
+            "procedural": 0.20,
+            "subjects": 0.28,
             "routing": 0.02,
-            "parallel": 0.18,
+            "parallel": 0.12,
             "refuse_talk": 0.02,
-            "echo": 0.02,
+            "echo": 0.04,
         },
         _COUNTS,
         0.03,
-        asking=Asking(calls=3, joint=0.4, strays=1.2),
+        asking=Asking(calls=3, joint=0.4, strays=1.5),
     ),
 )
 FULL = next(stage for stage in STAGES if stage.name == "full")
@@ -276,6 +277,8 @@ def make_rows(kind: str, rng: Random, stage: Stage, splits: Splits = TRAIN) -> l
     count = rng.choices(*(_CHOICES if kind == "pick" else stage.counts))[0]
     if kind == "parallel":
         return _parallel(count, rng, splits)
+    if kind == "subjects":
+        return subjects(max(2, min(count, 4)), rng, splits)
     if kind in _MAKERS:
         return [_MAKERS[kind](count, rng, splits)]
     source, strays = _SOURCES[kind], stage.asking.draw_strays(rng)
