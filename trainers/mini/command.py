@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from trainers.mini.evalsets import EVAL_SEED
+
 # Read at the start of a program only. glibc gives large blocks back to the system after every step
 # and takes them anew: the page faults made training up to ten times slower.
 _SETTINGS = {
@@ -31,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a model folder")
     evaluate.add_argument("folder", type=Path)
     evaluate.add_argument("--size", type=int, default=200, help="rows per set")
+    evaluate.add_argument(
+        "--seed", dest="set_seed", type=int, default=EVAL_SEED, help="of the sets"
+    )
     evaluate.add_argument("--json", type=Path, help="also write the numbers here")
     sample = commands.add_parser("sample", help="print rows of the corpus")
     sample.add_argument("--n", type=int, default=5)
@@ -82,7 +87,7 @@ def _evaluate(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     from trainers.mini.evaluate import evaluate
     from trainers.mini.table import table_text, write_json
 
-    results = evaluate(options.folder, options.size)
+    results = evaluate(options.folder, options.size, options.set_seed)
     say(table_text(results))
     if options.json:
         write_json(results, options.json)

@@ -97,13 +97,18 @@ SETS: dict[str, Maker] = {
 }
 
 
-def evaluation_set(name: str, role: Role = "eval", size: int = SIZE) -> list[Row]:
+def evaluation_set(
+    name: str, role: Role = "eval", size: int = SIZE, seed: int = EVAL_SEED
+) -> list[Row]:
     """The rows of a set; the same for the same arguments on every machine.
+
+    A set that was looked at often is no longer unknown to whoever works on the recipe: another
+    seed gives other rows of the same kind.
 
     Raises:
         KeyError: there is no such set.
     """
-    rng = Random(f"callgate-mini/{role}/{EVAL_SEED}/{name}")
+    rng = Random(f"callgate-mini/{role}/{seed}/{name}")
     return [SETS[name](rng, role) for _ in range(size)]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainers.mini.evalsets import SETS, evaluation_set
+from trainers.mini.evalsets import EVAL_SEED, SETS, evaluation_set
 from trainers.mini.parse import FormatError, parse_output
 from trainers.mini.schema import Call, Json, Row
 
@@ -132,16 +132,17 @@ def _generated(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
     return [tokenizer.decode(ids, skip_special_tokens=False) for ids in kept]
 
 
-def evaluate(folder: Path, size: int) -> dict[str, SetResult]:
+def evaluate(folder: Path, size: int, seed: int = EVAL_SEED) -> dict[str, SetResult]:
     """Counts for every evaluation set.
 
     Args:
         folder: a model folder.
         size: rows per set.
+        seed: of the sets.
     """
     rows, owners = [], []
     for name in SETS:
-        rows += evaluation_set(name, "eval", size)
+        rows += evaluation_set(name, "eval", size, seed)
         owners += [name] * size
     results = {name: SetResult() for name in SETS}
     for index, text in outputs(folder, rows):

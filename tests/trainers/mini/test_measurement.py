@@ -6,7 +6,7 @@ import pytest
 
 from trainers.mini.evalsets import SETS, evaluation_set
 from trainers.mini.evaluate import SetResult, count
-from trainers.mini.render import target_text
+from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Call, Param, Row, Slot, Tool
 from trainers.mini.table import table_text, wilson
 
@@ -41,6 +41,14 @@ def test_right_outputs_count_fully() -> None:
         for row in evaluation_set(name, size=30):
             count(result, row, target_text(row))
         assert result.valid.hits == result.right_tool.hits == result.exact.hits == 30
+
+
+def test_another_seed_gives_other_rows() -> None:
+    """Claim: sets of another seed share no prompt with the recorded ones, and repeat exactly."""
+    for name in ("schemas_procedural", "parallel_seen", "refuse_unseen"):
+        other = evaluation_set(name, size=30, seed=7)
+        assert other == evaluation_set(name, size=30, seed=7)
+        assert not set(map(prompt_text, other)) & set(map(prompt_text, evaluation_set(name)))
 
 
 def test_wilson_intervals() -> None:
