@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainers.mini.evalsets import EVAL_SEED, SETS, evaluation_set
+from trainers.mini.evalsets import SETS, evaluation_set
 from trainers.mini.parse import FormatError, parse_output
 from trainers.mini.schema import Call, Json, Row
 
@@ -132,7 +132,7 @@ def _generated(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
     return [tokenizer.decode(ids, skip_special_tokens=False) for ids in kept]
 
 
-def evaluate(folder: Path, size: int, seed: int = EVAL_SEED) -> dict[str, SetResult]:
+def evaluate(folder: Path, size: int, seed: int) -> dict[str, SetResult]:
     """Counts for every evaluation set.
 
     Args:
