@@ -148,6 +148,7 @@ class Encoder:
             "{",
             "<end_function_call>",
             "<escape>",
+            ",enum:[",
         )
         marks = {number: text for text, number in vocabulary.items() if set(text) & set("{}[],")}
         depth = {

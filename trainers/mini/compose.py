@@ -206,7 +206,7 @@ def _repeated(
     return asked, others[: count - 1]
 
 
-def subjects(count: int, rng: Random, splits: Splits) -> list[Row]:
+def subjects(count: int, rng: Random, splits: Splits, core: bool = False) -> list[Row]:
     """Rows of one declaration of look-up tools, each with a question for one of them.
 
     What a question is about shows in its words alone, so each domain is asked about often.
@@ -215,8 +215,9 @@ def subjects(count: int, rng: Random, splits: Splits) -> list[Row]:
         count: look-up tools.
         rng: where all choices come from.
         splits: the words that may be used.
+        core: whether to keep to few subjects (see `lookups.core_domains`).
     """
-    found = subject_requests(count, _SUBJECTS, rng, splits)
+    found = subject_requests(count, _SUBJECTS, rng, splits, core)
     requests = varied([own[0] for own in found], rng, splits)
     rows = []
     for named, own in zip(requests, found, strict=True):

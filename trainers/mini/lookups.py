@@ -151,11 +151,28 @@ def lookup_tool(domain: Domain, rng: Random, splits: Splits, others: Sequence[Do
     return Tool(name, description, tuple(params), (query.name,))
 
 
-def subject_requests(count: int, asked: int, rng: Random, splits: Splits) -> list[list[Request]]:
-    """Questions of different domains of one side: per domain as many as asked for."""
+@cache
+def core_domains(side: Side) -> tuple[Domain, ...]:
+    """Training's share of the first lists: few subjects, each soon met often."""
+    return tuple(map(_of_training, domains(side)))
+
+
+def subject_requests(
+    count: int, asked: int, rng: Random, splits: Splits, core: bool = False
+) -> list[list[Request]]:
+    """Questions of different domains of one side: per domain as many as asked for.
+
+    Args:
+        count: domains.
+        asked: questions per domain.
+        rng: where all choices come from.
+        splits: the words that may be used.
+        core: whether to keep to `core_domains`.
+    """
     side: Side = "departments" if rng.random() < 0.5 else "topics"
+    known = core_domains(side) if core else domains(side, splits.training)
     found = []
-    for domain in rng.sample(domains(side, splits.training), count):
+    for domain in rng.sample(known, count):
         tool = lookup_tool(domain, rng, splits)
         texts = [question(domain, rng, splits) for _ in range(asked)]
         name = tool.params[0].name

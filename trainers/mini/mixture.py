@@ -110,17 +110,27 @@ STAGES = (
         {"drill": 0.8, "pick": 0.8},
         1200,
     ),
+    # What a question is about: of few subjects first, until it is looked for at all.
+    Stage(
+        "subjects",
+        {"core_subjects": 0.6, "single_drill": 0.1, "single_pick": 0.15, "drill": 0.15},
+        _SMALL,
+        0.03,
+        {"core_subjects": 0.85},
+        900,
+    ),
     Stage(
         "mixed",
         {
             "plain": 0.02,
-            "drill": 0.13,
+            "drill": 0.11,
             "assign": 0.10,
-            "pick": 0.24,
+            "pick": 0.22,
             "written": 0.05,
-            "more": 0.17,
+            "more": 0.18,
             "procedural": 0.19,
-            "lookup": 0.04,
+            "lookup": 0.02,
+            "subjects": 0.05,
             "routing": 0.02,
             "parallel": 0.02,
             "echo": 0.02,
@@ -134,21 +144,22 @@ STAGES = (
     Stage(
         "full",
         {
-            "drill": 0.03,
-            "assign": 0.05,
-            "pick": 0.07,
+            "drill": 0.02,
+            "assign": 0.04,
+            "pick": 0.06,
             "written": 0.05,
             "more": 0.27,
-            "procedural": 0.23,
-            "lookup": 0.09,
+            "procedural": 0.24,
+            "lookup": 0.03,
+            "subjects": 0.08,
             "routing": 0.04,
-            "parallel": 0.14,
+            "parallel": 0.13,
             "refuse_talk": 0.02,
-            "echo": 0.01,
+            "echo": 0.02,
         },
         _COUNTS,
         0.15,
-        cap=7000,
+        cap=6400,
     ),
     # While the rates fall, prompts count for less.
     Stage(
@@ -159,15 +170,16 @@ STAGES = (
             "written": 0.05,
             "more": 0.27,
             "procedural": 0.25,
-            "lookup": 0.09,
+            "lookup": 0.03,
+            "subjects": 0.07,
             "routing": 0.04,
-            "parallel": 0.18,
+            "parallel": 0.16,
             "refuse_talk": 0.03,
-            "echo": 0.01,
+            "echo": 0.02,
         },
         _COUNTS,
         0.03,
-        cap=1400,
+        cap=1200,
         asking=Asking(calls=3, joint=0.4, strays=0.8),
     ),
     # What fits no tool is told from what does, but where words are new the doubt goes to calling:
@@ -180,15 +192,16 @@ STAGES = (
             "written": 0.06,
             "more": 0.27,
             "procedural": 0.27,
-            "lookup": 0.08,
-            "routing": 0.02,
-            "parallel": 0.18,
+            "lookup": 0.03,
+            "subjects": 0.06,
+            "routing": 0.03,
+            "parallel": 0.15,
             "refuse_talk": 0.03,
-            "echo": 0.01,
+            "echo": 0.02,
         },
         _COUNTS,
         0.03,
-        cap=3800,
+        cap=2200,
         asking=Asking(calls=2, joint=0.5, strays=2.0),
     ),
     # And part of the way back: what is asked of a tool is more often meant for it than not.
@@ -197,13 +210,14 @@ STAGES = (
         {
             "assign": 0.03,
             "pick": 0.05,
-            "written": 0.05,
-            "more": 0.19,
-            "procedural": 0.20,
-            "subjects": 0.28,
-            "routing": 0.02,
-            "parallel": 0.12,
-            "refuse_talk": 0.02,
+            "written": 0.06,
+            "more": 0.25,
+            "procedural": 0.25,
+            "lookup": 0.02,
+            "subjects": 0.09,
+            "routing": 0.04,
+            "parallel": 0.14,
+            "refuse_talk": 0.03,
             "echo": 0.04,
         },
         _COUNTS,
@@ -277,8 +291,8 @@ def make_rows(kind: str, rng: Random, stage: Stage, splits: Splits = TRAIN) -> l
     count = rng.choices(*(_CHOICES if kind == "pick" else stage.counts))[0]
     if kind == "parallel":
         return _parallel(count, rng, splits)
-    if kind == "subjects":
-        return subjects(max(2, min(count, 4)), rng, splits)
+    if kind in ("subjects", "core_subjects"):
+        return subjects(max(2, min(count, 4)), rng, splits, core=kind == "core_subjects")
     if kind in _MAKERS:
         return [_MAKERS[kind](count, rng, splits)]
     source, strays = _SOURCES[kind], stage.asking.draw_strays(rng)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Rotation = tuple[Tensor, Tensor]
+# Length of what words of one kind have in common, where what is a word's own has one.
+LIKENESS = 0.8
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,21 @@ class Network(nn.Module):
     def head(self, hidden: Tensor) -> Tensor:
         """Logits [..., vocabulary] of hidden states [..., hidden]."""
         return functional.linear(hidden, self.model.embed_tokens.weight.to(hidden.dtype))
+
+    @torch.no_grad()
+    def start_with(self, vectors: Tensor) -> None:
+        """Adds to the random start of the embeddings what words have in common.
+
+        Args:
+            vectors: [vocabulary, n], n at most the hidden size; of length one, or zero for a
+                token that keeps its random start.
+        """
+        weight = self.model.embed_tokens.weight
+        turned = nn.init.orthogonal_(torch.empty(vectors.shape[1], weight.shape[1]))
+        added = vectors.to(weight) @ turned.to(weight) * LIKENESS
+        # As long as before: the first layers were made for that.
+        scale = (1.0 + added.pow(2).sum(1, keepdim=True)).rsqrt()
+        weight.copy_((weight + added) * scale)
 
     def loss(
         self,

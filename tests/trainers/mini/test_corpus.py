@@ -29,7 +29,7 @@ from trainers.mini.parse import FormatError, parse_output
 from trainers.mini.procedural import concepts, nouns, verbs
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
-from trainers.mini.words import Split, fields, items, lines, split_of
+from trainers.mini.words import Split, fields, lines, split_of
 from trainers.mini.written import more_tools, written_tools
 
 RECORD = Path(__file__).parents[3] / "harness" / "mini" / "recipe.json"
