@@ -74,6 +74,11 @@ class Sheet:
         """Tokens of the head."""
         return self.examples[0].head
 
+    @property
+    def targets(self) -> int:
+        """Target tokens of all its rows."""
+        return sum(len(example.ids) - example.start for example in self.examples)
+
     @cached_property
     def begins(self) -> list[int]:
         """Where on the sheet what follows the head begins, for every example."""
@@ -268,6 +273,24 @@ def _bucket(length: int) -> int:
     return next(size for size in BUCKETS if length <= size)
 
 
+def _filled(members: Sequence[Sheet], height: int) -> Iterator[list[Sheet]]:
+    """As many sheets at a time as a batch has rows for, and targets that it can score."""
+    chosen: list[Sheet] = []
+    for sheet in members:
+        is_full = sum(one.targets for one in chosen) + sheet.targets > _room()
+        if chosen and (is_full or len(chosen) == height):
+            yield chosen
+            chosen = []
+        chosen.append(sheet)
+    if chosen:
+        yield chosen
+
+
+def _room() -> int:
+    """How many places of a batch are scored."""
+    return int(BATCH_TOKENS * SCORED_SHARE)
+
+
 def make_batch(
     chosen: Sequence[Sheet], length: int, rng: Random, encoder: Encoder, prompt_weight: float
 ) -> Batch:
@@ -299,7 +322,7 @@ def make_batch(
             ]
             own = range(1 if number == 0 else sheet.head + 1, example.start)
             prompts += (before + sheet.place(number, at) for at in own if at not in heavy)
-    room = int(BATCH_TOKENS * SCORED_SHARE)
+    room = _room()
     if len(targets) > room:
         raise ValueError(f"{len(targets)} target tokens in a batch that scores {room} at most")
     sampled = rng.sample(prompts, min(len(prompts), room - len(targets)))
@@ -320,10 +343,9 @@ def chunk_batches(encoder: Encoder, stage: Stage, index: int) -> list[Batch]:
     found: list[Batch] = []
     for length, members in bins.items():
         rng.shuffle(members)
-        height = BATCH_TOKENS // length
         found.extend(
-            make_batch(members[start : start + height], length, rng, encoder, stage.prompt_weight)
-            for start in range(0, len(members), height)
+            make_batch(chosen, length, rng, encoder, stage.prompt_weight)
+            for chosen in _filled(members, BATCH_TOKENS // length)
         )
     rng.shuffle(found)
     return found
