@@ -273,11 +273,17 @@ def _bucket(length: int) -> int:
     return next(size for size in BUCKETS if length <= size)
 
 
-def _filled(members: Sequence[Sheet], height: int) -> Iterator[list[Sheet]]:
-    """As many sheets at a time as a batch has rows for, and targets that it can score."""
+def filled(members: Sequence[Sheet], height: int, room: int) -> Iterator[list[Sheet]]:
+    """The sheets in their order, as many at a time as one batch takes.
+
+    Args:
+        members: sheets of one bucket.
+        height: rows of a batch.
+        room: targets that it can score.
+    """
     chosen: list[Sheet] = []
     for sheet in members:
-        is_full = sum(one.targets for one in chosen) + sheet.targets > _room()
+        is_full = sum(one.targets for one in chosen) + sheet.targets > room
         if chosen and (is_full or len(chosen) == height):
             yield chosen
             chosen = []
@@ -345,7 +351,7 @@ def chunk_batches(encoder: Encoder, stage: Stage, index: int) -> list[Batch]:
         rng.shuffle(members)
         found.extend(
             make_batch(chosen, length, rng, encoder, stage.prompt_weight)
-            for chosen in _filled(members, BATCH_TOKENS // length)
+            for chosen in filled(members, BATCH_TOKENS // length, _room())
         )
     rng.shuffle(found)
     return found

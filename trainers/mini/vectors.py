@@ -15,14 +15,14 @@ nothing says that departments have something in common.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.mini.lookups import domains
+from trainers.mini.lookups import Side, domains
 from trainers.mini.procedural import verbs
 from trainers.mini.written import more_tools, written_tools
 
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 96
 
+_SIDES: tuple[Side, ...] = ("departments", "topics")
 _WORD = re.compile(r"[A-Za-z]+")
 _BLANKS = re.compile(r"\{.*?\}|[\[\]]")
 
 
 def documents() -> Iterator[list[str]]:
     """The texts: what stands in one of them belongs together."""
-    for side in ("departments", "topics"):
+    for side in _SIDES:
         for one in domains(side, more=True):
             yield [one.key, *one.glosses, *one.subjects, *one.tasks]
     for written in (*more_tools(), *written_tools("train")):
@@ -56,12 +57,12 @@ def counts(tokenizer: Tokenizer) -> NDArray[np.float64]:
     """
     found = []
     for texts in documents():
-        column: Counter[int] = Counter()
+        column: defaultdict[int, float] = defaultdict(float)
         for word in _WORD.findall(" ".join(texts)):
             for form in {word, word.lower(), word.capitalize()}:
                 ids = tokenizer.encode(form, add_special_tokens=False).ids
                 for number in ids:
-                    column[number] += 1 / len(ids)  # type: ignore[assignment]
+                    column[number] += 1 / len(ids)
         found.append(column)
     table = np.zeros((tokenizer.get_vocab_size(), len(found)))
     for at, column in enumerate(found):

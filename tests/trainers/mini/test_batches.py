@@ -19,13 +19,15 @@ from trainers.mini.batches import (  # noqa: E402
     Encoder,
     Example,
     batches,
+    filled,
     make_batch,
     sheets,
 )
 from trainers.mini.drills import foretell, recall, stemmed  # noqa: E402
+from trainers.mini.marks import labels  # noqa: E402
 from trainers.mini.mixture import FULL, STAGES, chunk_rows, make_rows  # noqa: E402
 from trainers.mini.parse import parse_output  # noqa: E402
-from trainers.mini.schema import Call, Row, Tool  # noqa: E402
+from trainers.mini.schema import Call, Param, Row, Slot, Tool  # noqa: E402
 from trainers.mini.tokenizer import load_tokenizer  # noqa: E402
 
 FOLDER = Path(__file__).parents[3] / "harness" / "mini"
@@ -130,6 +132,37 @@ def test_the_tokens_that_choose_are_found(encoder: Encoder) -> None:
     refusal = replace(row, calls=(), reply="No.")
     [example] = encoder.encode([refusal])
     assert encoder.deciding(example) == {example.start}
+
+
+def test_the_tokens_that_choose_a_label_are_found(encoder: Encoder) -> None:
+    """Claim: they are where an enum's value parts from its others, also from a longer one."""
+    area = Param("area", Slot("enum", "red car/red cart/blue"), "An area")
+    size = Param("size", Slot("enum", "small/large"), "A size")
+    tools = (Tool("ring", "A bridge.", (area, size), ("area", "size")),)
+    row = Row("single", "", tools, "ring", (Call("ring", {"area": "red car", "size": "large"}),))
+    [example] = encoder.encode([row])
+    tokenizer = load_tokenizer(FOLDER)
+    found = labels(example.ids, example.start, encoder.form)
+    assert found <= encoder.deciding(example)
+    alone = labels(example.ids[: example.start], example.start, encoder.form)
+    assert alone == set()
+    rests = [tokenizer.decode(example.ids[at:]) for at in sorted(found)]
+    assert rests[0].startswith("red car"), "it leaves blue"
+    assert not rests[1].startswith("red"), "what follows car leaves cart"
+    assert rests[-1].startswith("large")
+    assert len(rests) == 3
+
+
+def test_a_batch_that_could_not_score_all_targets_is_made_two(encoder: Encoder) -> None:
+    """Claim: sheets of long targets go into as many batches as it takes, and none is lost."""
+    asked = [row for number in range(60) for row in make_rows("subjects", Random(number), FULL)]
+    found = [sheet for _, sheet in sheets(asked, encoder)]
+    longest = sorted(found, key=lambda sheet: sheet.targets)[-16:]
+    room = 2 * longest[-1].targets
+    groups = list(filled(longest, 8, room))
+    assert len(groups) > 2
+    assert [sheet for group in groups for sheet in group] == longest
+    assert all(sum(sheet.targets for sheet in group) <= room for group in groups)
 
 
 def test_the_tokens_that_choose_arguments_are_found(encoder: Encoder) -> None:

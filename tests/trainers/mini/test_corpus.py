@@ -15,7 +15,7 @@ import pytest
 from trainers.mini.compose import Asking
 from trainers.mini.drills import choose, plain
 from trainers.mini.evalsets import SETS, checksum, evaluation_set
-from trainers.mini.lookups import Side, domains, keywords
+from trainers.mini.lookups import Side, core_domains, domains, keywords
 from trainers.mini.mixture import (
     FULL,
     STAGES,
@@ -72,7 +72,8 @@ def test_every_target_reads_back_and_is_declared() -> None:
 def test_every_kind_of_row_occurs() -> None:
     """Claim: the stage `full` has all kinds of rows, with one to six tools declared."""
     found = list(chunk_rows(0, draws=3000))
-    families = {"drill" if kind == "assign" else kind for kind in FULL.shares}
+    other = {"assign": "drill", "subjects": "lookup"}
+    families = {other.get(kind, kind) for kind in FULL.shares}
     families |= {f"refuse_{kind}" for kind in ("written", "more", "procedural", "lookup")}
     assert {row.family for row in found} == families
     assert {len(row.tools) for row in found} == {1, 2, 3, 4, 5, 6}
@@ -91,13 +92,37 @@ def test_every_stage_but_the_last_ends() -> None:
     assert (last.gate, last.cap) == ({}, 0)
 
 
-@pytest.mark.parametrize("kind", ["written", "more", "procedural", "lookup", "parallel"])
+@pytest.mark.parametrize(
+    "kind", ["written", "more", "procedural", "lookup", "subjects", "parallel"]
+)
 def test_rows_of_one_draw_declare_the_same_and_ask_for_different_things(kind: str) -> None:
     """Claim: tools and developer's message are those of the draw, and the answers differ."""
     for number in range(50):
         rows = make_rows(kind, Random(number), replace(FULL, counts=((3, 4), (1, 1))))
         assert len({(row.developer, row.tools) for row in rows}) == 1
         assert len({target_text(row) for row in rows}) > 1
+
+
+def test_few_subjects_come_first() -> None:
+    """Claim: the first rows of subjects ask about training's share of the first lists alone."""
+    core = {key for side in SIDES for key in (one.key for one in core_domains(side))}
+    more = {one.key for side in SIDES for one in domains(side, more=True)}
+    assert core < more
+    for side in SIDES:
+        pairs = zip(core_domains(side), domains(side), strict=True)
+        for own, whole in pairs:
+            assert set(own.subjects) == {x for x in whole.subjects if split_of(x) == "train"}
+    described = {
+        kind: " ".join(
+            tool.description
+            for number in range(200)
+            for tool in make_rows(kind, Random(number), FULL)[0].tools
+        )
+        for kind in ("core_subjects", "subjects")
+    }
+    new = next(iter(domains("departments", more=True)[-1].glosses))
+    assert new.lower() not in described["core_subjects"].lower()
+    assert new.lower() in described["subjects"].lower()
 
 
 def test_a_request_that_fits_no_tool_is_for_one_that_is_not_declared() -> None:
