@@ -161,10 +161,10 @@ def together(
     for stray in strays:
         row = _row(f"refuse_{family}", tools, [stray], rng)
         rows.append(replace(row, calls=(), reply=_refusal(rng)))
-    return _with_one_head(rows, rng)
+    return with_one_head(rows, rng)
 
 
-def _with_one_head(rows: Sequence[Row], rng: Random) -> list[Row]:
+def with_one_head(rows: Sequence[Row], rng: Random) -> list[Row]:
     """The rows in any order, all with the first one's developer's message and tools."""
     shuffled = rng.sample(rows, len(rows))
     return [replace(row, developer=rows[0].developer, tools=rows[0].tools) for row in shuffled]
@@ -223,7 +223,7 @@ def subjects(count: int, rng: Random, splits: Splits, core: bool = False) -> lis
     for named, own in zip(requests, found, strict=True):
         asked = renamed(own, [named.tool.name] * len(own))
         rows += [_row("lookup", [x.tool for x in requests], [one], rng) for one in asked]
-    return _with_one_head([replace(row, swap="none") for row in rows], rng)
+    return with_one_head([replace(row, swap="none") for row in rows], rng)
 
 
 _SUBJECTS = 4
@@ -247,7 +247,7 @@ def parallel_together(source: Requests, count: int, rng: Random, splits: Splits)
     rows = [several("parallel", tools, one, rng) for one in every]
     if source is lookup_requests:
         rows = [replace(row, swap="none") for row in rows]
-    return _with_one_head(rows, rng)
+    return with_one_head(rows, rng)
 
 
 def asked_at_once(

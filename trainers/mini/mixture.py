@@ -13,17 +13,19 @@ from trainers.mini.compose import (
     echo,
     parallel_together,
     pick,
+    several,
     single,
     small_talk,
     subjects,
     together,
+    with_one_head,
 )
 from trainers.mini.drills import assign, choose, foretell, plain, recall, same, stemmed
 from trainers.mini.lookups import lookup_requests
 from trainers.mini.naming import varied
 from trainers.mini.procedural import made_requests
 from trainers.mini.render import prompt_text, target_text
-from trainers.mini.routing import routing_request
+from trainers.mini.routing import routing_request, routing_requests
 from trainers.mini.schema import Row, Swap
 from trainers.mini.words import TRAIN, Splits
 from trainers.mini.written import more_requests, written_requests
@@ -222,7 +224,27 @@ STAGES = (
         },
         _COUNTS,
         0.03,
+        cap=1200,
         asking=Asking(calls=3, joint=0.4, strays=1.5),
+    ),
+    # At last more of what new schemas ask for, and of labels.
+    Stage(
+        "finish",
+        {
+            "assign": 0.02,
+            "pick": 0.03,
+            "written": 0.06,
+            "more": 0.28,
+            "procedural": 0.28,
+            "subjects": 0.05,
+            "labels": 0.09,
+            "parallel": 0.13,
+            "refuse_talk": 0.02,
+            "echo": 0.04,
+        },
+        _COUNTS,
+        0.03,
+        asking=Asking(calls=3, joint=0.4, strays=1.6),
     ),
 )
 FULL = next(stage for stage in STAGES if stage.name == "full")
@@ -249,6 +271,18 @@ def routing_row(count: int, rng: Random, splits: Splits) -> Row:
     others = written_requests(count, rng, splits)[: max(0, count - 2)]
     row = single("routing", [routing_request(rng, splits), *others], rng)
     return replace(row, swap="none")
+
+
+def _labels(count: int, rng: Random, splits: Splits) -> list[Row]:
+    """Messages that one tool sorts, at times beside other tools."""
+    requests = routing_requests(_MESSAGES, rng, splits)
+    others = written_requests(count, rng, splits)[: max(0, count - 2)]
+    tools = [requests[0].tool, *(one.tool for one in others)]
+    made = [several("routing", tools, [one], rng) for one in requests]
+    return with_one_head([replace(row, swap="none") for row in made], rng)
+
+
+_MESSAGES = 6
 
 
 def _parallel(count: int, rng: Random, splits: Splits) -> list[Row]:
@@ -291,6 +325,8 @@ def make_rows(kind: str, rng: Random, stage: Stage, splits: Splits = TRAIN) -> l
     count = rng.choices(*(_CHOICES if kind == "pick" else stage.counts))[0]
     if kind == "parallel":
         return _parallel(count, rng, splits)
+    if kind == "labels":
+        return _labels(count, rng, splits)
     if kind in ("subjects", "core_subjects"):
         return subjects(max(2, min(count, 4)), rng, splits, core=kind == "core_subjects")
     if kind in _MAKERS:

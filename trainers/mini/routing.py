@@ -43,6 +43,11 @@ def routing_request(rng: Random, splits: Splits) -> Request:
     The labels are departments, topics, or any of both; every label is one domain, none stands
     for a whole side.
     """
+    return routing_requests(1, rng, splits)[0]
+
+
+def routing_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
+    """That many messages for one tool with an enum of domains (see `routing_request`)."""
     group = rng.choice(("departments", "topics", "both"))
     chosen = _candidates(group, rng.randint(2, 6), rng, splits.training)
     right = rng.choice(chosen)
@@ -52,11 +57,9 @@ def routing_request(rng: Random, splits: Splits) -> Request:
     verb, thing = rng.choice(_VERBS), rng.choice(_THINGS)
     param = Param(rng.choice(names), Slot("enum", "/".join(labels)), description)
     text = question(right, rng, splits)
-    arguments = {param.name: _styled(right.key, style)}
     params = [param]
     if rng.random() < 0.5:
         params.append(Param("summary", Slot("title"), "Keywords of the text"))
-        arguments["summary"] = keywords(text)
     name = f"{verb}_{thing}" if rng.random() < 0.7 else f"{verb}_{invented(rng, splits.names)}"
     does = verb.capitalize() + ("es" if verb.endswith(("h", "s")) else "s")
     does = {"Classifys": "Classifies"}.get(does, does)
@@ -66,5 +69,13 @@ def routing_request(rng: Random, splits: Splits) -> Request:
         tuple(params),
         tuple(param.name for param in params),
     )
-    asked = rng.choice(_FRAMES).format(verb=verb, thing=thing, q=text)
-    return Request(tool, asked, arguments, f"{verb} {thing}")
+    found = []
+    for _ in range(count):
+        if found:
+            right = rng.choice(chosen)
+            text = question(right, rng, splits)
+        asked = rng.choice(_FRAMES).format(verb=verb, thing=thing, q=text)
+        arguments = {param.name: _styled(right.key, style), "summary": keywords(text)}
+        given = {one.name: arguments[one.name] for one in params}
+        found.append(Request(tool, asked, given, f"{verb} {thing}"))
+    return found

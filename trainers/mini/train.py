@@ -38,7 +38,7 @@ class Plan:
     """
 
     minutes: float | None = None
-    steps: int = 15000
+    steps: int = 17000
     seed: int = 11
     device: str = "cpu"
     compile: bool = True
