@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from trainers.mini.evalsets import EVAL_SEED
+from trainers.mini.evalsets import EVAL_SEED, SIZE
 
 # Read at the start of a program only. glibc gives large blocks back to the system after every step
 # and takes them anew: the page faults made training up to ten times slower.
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     evaluate = commands.add_parser("evaluate", help="measure a model folder")
     evaluate.add_argument("folder", type=Path)
-    evaluate.add_argument("--size", type=int, default=200, help="rows per set")
+    evaluate.add_argument("--size", type=int, default=SIZE, help="rows per set")
     evaluate.add_argument(
         "--seed", dest="set_seed", type=int, default=EVAL_SEED, help="of the sets"
     )
