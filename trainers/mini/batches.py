@@ -146,22 +146,23 @@ class Encoder:
     def form(self) -> Format:
         """The format's ids in this vocabulary."""
         vocabulary = self._tokenizer.get_vocab()
-        texts = (
-            "declaration:",
-            "{description:",
-            "call:",
-            "{",
-            "<end_function_call>",
-            "<escape>",
-            ",enum:[",
-        )
         marks = {number: text for text, number in vocabulary.items() if set(text) & set("{}[],")}
         depth = {
             number: sum((mark in "{[") - (mark in "}]") for mark in text)
             for number, text in marks.items()
         }
         commas = frozenset(number for number, text in marks.items() if text.endswith(","))
-        return Format(*(vocabulary[text] for text in texts), depth, commas)
+        return Format(
+            declaration=vocabulary["declaration:"],
+            description=vocabulary["{description:"],
+            call=vocabulary["call:"],
+            brace=vocabulary["{"],
+            call_end=vocabulary["<end_function_call>"],
+            escape=vocabulary["<escape>"],
+            enum=vocabulary[",enum:["],
+            depth=depth,
+            commas=commas,
+        )
 
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """The rows' ids as they are."""

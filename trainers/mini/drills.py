@@ -134,7 +134,8 @@ def assign(count: int, rng: Random) -> Row:
         rng: where all choices come from.
     """
     words = iter(rng.sample(nouns("train", more=True), 60))
-    tools, asked = [], []
+    tools: list[Tool] = []
+    asked: list[tuple[Param, str]] = []
     for number in range(rng.choice((1, 1, 2, 2, 3))):
         size = min(_MOST_PARAMS, count + rng.choice((0, 0, 1, 2))) if number == 0 else count
         params, said = [], []

@@ -232,15 +232,15 @@ STAGES = (
         "finish",
         {
             "assign": 0.02,
-            "pick": 0.03,
-            "written": 0.06,
-            "more": 0.28,
-            "procedural": 0.28,
-            "subjects": 0.05,
-            "labels": 0.09,
-            "parallel": 0.13,
-            "refuse_talk": 0.02,
-            "echo": 0.04,
+            "pick": 0.02,
+            "written": 0.05,
+            "more": 0.27,
+            "procedural": 0.27,
+            "subjects": 0.04,
+            "labels": 0.18,
+            "parallel": 0.11,
+            "refuse_talk": 0.01,
+            "echo": 0.03,
         },
         _COUNTS,
         0.03,
@@ -275,7 +275,7 @@ def routing_row(count: int, rng: Random, splits: Splits) -> Row:
 
 def _labels(count: int, rng: Random, splits: Splits) -> list[Row]:
     """Messages that one tool sorts, at times beside other tools."""
-    requests = routing_requests(_MESSAGES, rng, splits)
+    requests = routing_requests(_MESSAGES, rng, splits, _SORTED)
     others = written_requests(count, rng, splits)[: max(0, count - 2)]
     tools = [requests[0].tool, *(one.tool for one in others)]
     made = [several("routing", tools, [one], rng) for one in requests]
@@ -283,6 +283,7 @@ def _labels(count: int, rng: Random, splits: Splits) -> list[Row]:
 
 
 _MESSAGES = 6
+_SORTED = ("departments", "topics", "both", "both", "both", "both")
 
 
 def _parallel(count: int, rng: Random, splits: Splits) -> list[Row]:

@@ -186,6 +186,11 @@ class Layer(nn.Module):
 class Decoder(nn.Module):
     """Embeddings, layers and the last norm: transformers' `model`."""
 
+    ncos: Tensor
+    nsin: Tensor
+    fcos: Tensor
+    fsin: Tensor
+
     def __init__(self, shape: Shape, longest: int) -> None:
         super().__init__()
         self.shape = shape

@@ -183,8 +183,9 @@ _NAMED_SLOTS: tuple[str, ...] = (
     "number(1-500)",
 )
 _NAMED_SLOTS += ("person", "city", "date", "code", "list(word)", "list(title)", "list(int)")
-_NAMED_SLOTS_MORE = ("enum", "enum", "enum", "bool", "bool", "sentence", "time", "company")
-_NAMED_SLOTS_MORE += ("email", "file", "product", "list(person)", "object(name:person,email:email)")
+_NAMED_SLOTS_MORE: tuple[str, ...] = ("enum", "enum", "enum", "bool", "bool", "sentence", "time")
+_NAMED_SLOTS_MORE += ("company", "email", "file", "product", "list(person)")
+_NAMED_SLOTS_MORE += ("object(name:person,email:email)",)
 _NAMED_SWITCHES = ("{v=with */without *}", "{v=and use */and no *}", "{v=* on/* off}")
 _NAMED_PHRASES = (
     "with * {v}",

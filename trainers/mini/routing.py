@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from trainers.mini.lookups import Domain, domains, keywords, question
@@ -46,9 +47,18 @@ def routing_request(rng: Random, splits: Splits) -> Request:
     return routing_requests(1, rng, splits)[0]
 
 
-def routing_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
-    """That many messages for one tool with an enum of domains (see `routing_request`)."""
-    group = rng.choice(("departments", "topics", "both"))
+def routing_requests(
+    count: int, rng: Random, splits: Splits, groups: Sequence[str] = tuple(_PARAMS)
+) -> list[Request]:
+    """That many messages for one tool with an enum of domains (see `routing_request`).
+
+    Args:
+        count: how many.
+        rng: where all choices come from.
+        splits: the words that may be used.
+        groups: what the labels may be of, one drawn: departments, topics, or both.
+    """
+    group = rng.choice(groups)
     chosen = _candidates(group, rng.randint(2, 6), rng, splits.training)
     right = rng.choice(chosen)
     style = rng.choice(("plain", "plain", "upper", "title"))
@@ -69,7 +79,7 @@ def routing_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
         tuple(params),
         tuple(param.name for param in params),
     )
-    found = []
+    found: list[Request] = []
     for _ in range(count):
         if found:
             right = rng.choice(chosen)

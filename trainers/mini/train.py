@@ -38,7 +38,7 @@ class Plan:
     """
 
     minutes: float | None = None
-    steps: int = 17000
+    steps: int = 18500
     seed: int = 11
     device: str = "cpu"
     compile: bool = True

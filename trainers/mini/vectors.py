@@ -88,4 +88,4 @@ def word_vectors(tokenizer: Tokenizer, dimensions: int = DIMENSIONS) -> NDArray[
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     known = lengths > 1e-6
     unit = np.divide(vectors, lengths, where=known, out=np.zeros_like(vectors))
-    return unit.astype(np.float32)
+    return np.asarray(unit, np.float32)
