@@ -68,6 +68,7 @@ def recipe(training: Training, folder: Path) -> dict[str, Any]:
         "steps": place.steps,
         "tokens": place.tokens,
         "seed": plan.seed,
+        "branches": plan.branches,
         "rates": asdict(plan.rates),
         "batch_tokens_padded": BATCH_TOKENS,
         "deciding_weight": DECIDING_WEIGHT,
