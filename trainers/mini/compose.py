@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from trainers.mini.lookups import lookup_requests, subject_requests
+from trainers.mini.lookups import lookup_requests, mixed_requests, subject_requests
 from trainers.mini.naming import invented_names, renamed, varied
 from trainers.mini.procedural import bare_requests, made_requests, make
 from trainers.mini.render import value_text
@@ -217,7 +217,18 @@ def subjects(count: int, rng: Random, splits: Splits, core: bool = False) -> lis
         splits: the words that may be used.
         core: whether to keep to few subjects (see `lookups.core_domains`).
     """
-    found = subject_requests(count, _SUBJECTS, rng, splits, core)
+    return _looked_up(subject_requests(count, _SUBJECTS, rng, splits, core), rng, splits)
+
+
+def mixed_subjects(count: int, rng: Random, splits: Splits) -> list[Row]:
+    """The same with tools for departments beside tools for topics.
+
+    Only there do the small words of a question ("our", "do we") tell what it is about.
+    """
+    return _looked_up(mixed_requests(count, _SUBJECTS, rng, splits), rng, splits)
+
+
+def _looked_up(found: Sequence[Sequence[Request]], rng: Random, splits: Splits) -> list[Row]:
     requests = varied([own[0] for own in found], rng, splits)
     rows = []
     for named, own in zip(requests, found, strict=True):

@@ -1,7 +1,7 @@
 """Look-ups by subject: departments of a company, and topics of the world.
 
-A row's look-up tools all belong to one of the two sides, never to both: which tool an internal
-and which a public question should go to is for users of the model to teach.
+Every tool says which subjects it covers. None covers a whole side: which tool any internal and
+which any public question should go to is for users of the model to teach.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def question(domain: Domain, rng: Random, splits: Splits) -> str:
 def lookup_tool(domain: Domain, rng: Random, splits: Splits, others: Sequence[Domain] = ()) -> Tool:
     """A tool that searches the domain, and others; the description always says what it covers."""
     shape = rng.choice(_NAME_SHAPES)
-    keys = "_".join(one.key for one in (domain, *others))
+    keys = "_".join(one.key for one in (domain, *others)[:3])
     name = shape.format(key=keys, word=invented(rng, splits.names))
     gloss = rng.choice(domain.glosses)
     if splits.training and rng.random() < 0.5:
@@ -175,9 +175,41 @@ def subject_requests(
     for domain in rng.sample(known, count):
         tool = lookup_tool(domain, rng, splits)
         texts = [question(domain, rng, splits) for _ in range(asked)]
-        name = tool.params[0].name
-        found.append([Request(tool, text, {name: keywords(text)}, domain.key) for text in texts])
+        found.append([_asking(tool, text, domain) for text in texts])
     return found
+
+
+def mixed_requests(count: int, asked: int, rng: Random, splits: Splits) -> list[list[Request]]:
+    """Questions for tools of both sides: per tool, of one to six domains, as many as asked for.
+
+    A tool's domains are all of one side, all are in its description, and each side has at least
+    one of the tools.
+
+    Args:
+        count: tools, two at least.
+        asked: questions per tool.
+        rng: where all choices come from.
+        splits: the words that may be used.
+    """
+    sides: list[Side] = ["departments", "topics"]
+    sides += rng.choices(sides, k=count - 2)
+    rng.shuffle(sides)
+    width = rng.randint(1, 6 if count == 2 else 3)
+    departments = rng.sample(domains("departments", splits.training), count * width)
+    taken = {domain.key for domain in departments}
+    topics = [one for one in domains("topics", splits.training) if one.key not in taken]
+    drawn = {"departments": departments, "topics": rng.sample(topics, count * width)}
+    found = []
+    for side in sides:
+        group = [drawn[side].pop() for _ in range(width)]
+        tool = lookup_tool(group[0], rng, splits, group[1:])
+        texts = [question(rng.choice(group), rng, splits) for _ in range(asked)]
+        found.append([_asking(tool, text, group[0]) for text in texts])
+    return found
+
+
+def _asking(tool: Tool, text: str, domain: Domain) -> Request:
+    return Request(tool, text, {tool.params[0].name: keywords(text)}, domain.key)
 
 
 def lookup_requests(count: int, rng: Random, splits: Splits) -> list[Request]:

@@ -11,6 +11,7 @@ from trainers.mini.compose import (
     Asking,
     Requests,
     echo,
+    mixed_subjects,
     parallel_together,
     pick,
     several,
@@ -227,6 +228,23 @@ STAGES = (
         cap=1200,
         asking=Asking(calls=3, joint=0.4, strays=1.5),
     ),
+    # Departments beside topics: only there do small words ("our", "do we") tell what is meant.
+    Stage(
+        "sides",
+        {
+            "assign": 0.02,
+            "more": 0.15,
+            "procedural": 0.15,
+            "mixed_subjects": 0.50,
+            "labels": 0.08,
+            "parallel": 0.06,
+            "echo": 0.04,
+        },
+        _COUNTS,
+        0.03,
+        cap=500,
+        asking=Asking(calls=3, joint=0.4, strays=1.6),
+    ),
     # At last more of what new schemas ask for, and of labels.
     Stage(
         "finish",
@@ -234,11 +252,11 @@ STAGES = (
             "assign": 0.02,
             "pick": 0.02,
             "written": 0.05,
-            "more": 0.27,
-            "procedural": 0.27,
-            "subjects": 0.04,
-            "labels": 0.18,
-            "parallel": 0.11,
+            "more": 0.28,
+            "procedural": 0.28,
+            "mixed_subjects": 0.12,
+            "labels": 0.06,
+            "parallel": 0.13,
             "refuse_talk": 0.01,
             "echo": 0.03,
         },
@@ -330,6 +348,8 @@ def make_rows(kind: str, rng: Random, stage: Stage, splits: Splits = TRAIN) -> l
         return _labels(count, rng, splits)
     if kind in ("subjects", "core_subjects"):
         return subjects(max(2, min(count, 4)), rng, splits, core=kind == "core_subjects")
+    if kind == "mixed_subjects":
+        return mixed_subjects(rng.choice((2, 2, 2, max(2, min(count, 4)))), rng, splits)
     if kind in _MAKERS:
         return [_MAKERS[kind](count, rng, splits)]
     source, strays = _SOURCES[kind], stage.asking.draw_strays(rng)

@@ -42,13 +42,13 @@ class Plan:
     """
 
     minutes: float | None = None
-    steps: int = 18500
+    steps: int = 18950
     seed: int = 11
     device: str = "cpu"
     compile: bool = True
     bfloat16: bool = True
     stages: tuple[Stage, ...] = STAGES
-    branches: int = 2
+    branches: int = 3
     gate_steps: int = 50
     save_minutes: float = 2.0
     look_minutes: float = 15.0

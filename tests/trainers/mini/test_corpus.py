@@ -15,7 +15,7 @@ import pytest
 from trainers.mini.compose import Asking
 from trainers.mini.drills import choose, plain
 from trainers.mini.evalsets import SETS, checksum, evaluation_set
-from trainers.mini.lookups import Side, core_domains, domains, keywords
+from trainers.mini.lookups import Side, core_domains, domains, keywords, mixed_requests
 from trainers.mini.mixture import (
     FULL,
     STAGES,
@@ -29,11 +29,15 @@ from trainers.mini.parse import FormatError, parse_output
 from trainers.mini.procedural import concepts, nouns, verbs
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
-from trainers.mini.words import Split, fields, lines, split_of
+from trainers.mini.words import TRAIN, Split, fields, lines, split_of
 from trainers.mini.written import more_tools, written_tools
 
 RECORD = Path(__file__).parents[3] / "harness" / "mini" / "recipe.json"
 SIDES: tuple[Side, ...] = ("departments", "topics")
+POLICY = (
+    "search internal company documents, policies and project data.",
+    "search public information.",
+)
 SUMS = Path(__file__).parents[3] / "trainers" / "mini" / "evalsets.sha256"
 
 
@@ -93,7 +97,7 @@ def test_every_stage_but_the_last_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["written", "more", "procedural", "lookup", "subjects", "parallel"]
+    "kind", ["written", "more", "procedural", "lookup", "subjects", "mixed_subjects", "parallel"]
 )
 def test_rows_of_one_draw_declare_the_same_and_ask_for_different_things(kind: str) -> None:
     """Claim: tools and developer's message are those of the draw, and the answers differ."""
@@ -216,14 +220,14 @@ def test_no_tool_of_the_second_list_is_a_twin_of_one_that_is_kept() -> None:
 
 
 def test_the_evaluation_draws_on_no_list_for_training_alone() -> None:
-    """Claim: no evaluation set names a tool of those lists, or a parameter only they have."""
-    own = {one.tool.name for one in more_tools()}
+    """Claim: no evaluation set has a tool of those lists, or a parameter only they have."""
+    own = {one.tool.description for one in more_tools()}
     known = {one.param.name for one in concepts("train", more=True)}
     known -= {one.param.name for one in concepts("train")}
     known -= {param.name for one in written_tools("train") for param in one.tool.params}
     for name in ("seen_2", "many_seen", "refuse_seen", "parallel_seen"):
         for tool in (tool for row in evaluation_set(name) for tool in row.tools):
-            assert tool.name not in own
+            assert tool.description not in own
             assert not known & {param.name for param in tool.params} - set(nouns("train"))
 
 
@@ -239,31 +243,60 @@ def test_rows_render_as_the_template_does() -> None:
         assert text == prompt_text(row)
 
 
-def test_look_up_tools_of_both_sides_never_meet() -> None:
-    """Claim: no row declares a department's look-up tool beside a topic's."""
-    glosses = {
-        side: {gloss.lower() for one in domains(side, more=True) for gloss in one.glosses}
-        for side in SIDES
-    }
-    for row in _stream(10_000):
-        texts = [tool.description.lower() for tool in row.tools]
-        met = {s for s, own in glosses.items() if any(g in t for t in texts for g in own)}
-        assert len(met) < 2, row.tools
+def _glosses(side: Side) -> dict[str, str]:
+    known = domains(side, more=True)
+    return {gloss.lower(): one.key for one in known for gloss in one.glosses}
+
+
+def test_look_up_tools_of_both_sides_meet_in_rows_that_are_meant_for_it() -> None:
+    """Claim: no other row declares a department's look-up tool beside a topic's."""
+    glosses = [_glosses(side) for side in SIDES]
+    for stage in (FULL, *STAGES[-2:]):
+        others = {kind: share for kind, share in stage.shares.items() if kind != "mixed_subjects"}
+        for row in islice(rows(replace(stage, shares=others)), 5_000):
+            texts = [tool.description.lower() for tool in row.tools]
+            met = [own for own in glosses if any(g in t for t in texts for g in own)]
+            assert len(met) < 2, row.tools
+
+
+def _told(description: str, side: Side) -> list[str]:
+    found = [gloss for gloss in _glosses(side) if gloss in description]
+    return [one for one in found if not any(one in other for other in found if other != one)]
+
+
+def test_no_look_up_tool_is_for_a_whole_side() -> None:
+    """Claim: a description names up to six domains of one side, and both sides have a tool."""
+    seen = set()
+    for number in range(300):
+        tools = [own[0].tool for own in mixed_requests(2, 3, Random(number), TRAIN)]
+        named = []
+        for tool in tools:
+            covered = [len(_told(tool.description.lower(), side)) for side in SIDES]
+            assert max(covered) <= 6
+            assert min(covered) == 0
+            seen.add(max(covered))
+            named += [side for side, count in zip(SIDES, covered, strict=True) if count]
+        assert len(set(named)) == len(named)
+    assert seen == set(range(7)), "0: subjects stand for the only domain"
 
 
 def test_the_policy_tools_are_never_named() -> None:
-    """Claim: neither tool of the demonstrated policy occurs, nor an internal/public label."""
+    """Claim: no tool of the policy occurs, nor its description, nor an internal/public label."""
+    fuzz = pytest.importorskip("rapidfuzz.fuzz")
     for row in _stream(10_000):
         text = _text(row).lower()
         assert "search_knowledge_base" not in text
         assert "search_google" not in text
+        for tool in row.tools:
+            near = [fuzz.token_sort_ratio(tool.description.lower(), own) for own in POLICY]
+            assert max(near) < 80, tool
         enums = [p.slot.options() for t in row.tools for p in t.params if p.slot.kind == "enum"]
         assert not any({"internal", "public"} & set(options) for options in enums)
 
 
 def _stream(count: int) -> Iterator[Row]:
-    """Rows of the largest stage and of the last one."""
-    return chain(islice(rows(), count), islice(rows(STAGES[-1]), count))
+    """Rows of the largest stage and of the last two."""
+    return chain.from_iterable(islice(rows(stage), count) for stage in (FULL, *STAGES[-2:]))
 
 
 def test_unseen_parts_are_unseen() -> None:
