@@ -3,10 +3,11 @@
 The test cases are left out. Each fold's cases are the test cases of a tuning run on the others,
 with a fixed number of epochs, so that no rule can choose a round by them:
 
-    python benchmarks/folds.py [SPEC] [--folds 5] [--epochs 8] [--model mini] [-- TUNING FLAGS]
+    python benchmarks/folds.py [--spec FILE] [--folds 5] [--epochs 8] [--model mini] [-- FLAGS]
 
-Prints for each fold and for all of them how many cases pass before and after, and how many a bag
-of words with logistic regression gets, learned from the same cases.
+The flags are those of `callgate-tune`. Prints for each fold and for all of them how many cases
+pass before and after, and how many a bag of words with logistic regression gets, learned from the
+same cases.
 """
 
 from __future__ import annotations
@@ -89,13 +90,14 @@ def row(name: str, rates: Rates) -> str:
 def main() -> None:
     """Runs the folds, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("spec", nargs="?", type=Path, default=SPEC)
+    parser.add_argument("--spec", type=Path, default=SPEC)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--model", default="mini")
-    options, further = parser.parse_known_args()
+    parser.add_argument("flags", nargs="*", help="flags of callgate-tune, after --")
+    options = parser.parse_args()
     flags = ["--epochs", str(options.epochs), "--model", options.model, "--leaks", "drop"]
-    flags += [flag for flag in further if flag != "--"]
+    flags += options.flags
     text = yaml.safe_load(options.spec.read_text(encoding="utf-8"))
     print(f"{'fold':5} {'cases':>5}  before  after  {'':16}  bag of words")
     found = []
