@@ -1,4 +1,9 @@
-"""Batches: rows encoded, swapped, sorted into buckets, in an order that can be resumed."""
+"""Batches: rows encoded, swapped, put onto sheets, in an order that can be resumed.
+
+Rows that declare the same tools share a sheet: the declarations stand on it once, the requests
+and replies behind them one after the other. Each sees the declarations and itself alone, at the
+positions it would have by itself, so that a sheet teaches what its rows would, for half the cost.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +11,29 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.mini.marks import Format, choices, deciding, recalled
+from trainers.mini.marks import Format, choices, deciding, passing, recalled
 from trainers.mini.mixture import CORPUS_SEED, Stage, chunk_rows
-from trainers.mini.render import prompt_text, target_text
-from trainers.mini.schema import Row
+from trainers.mini.render import head_text, target_text, user_text
+from trainers.mini.schema import Row, Swap, Tool
 from trainers.mini.tokenizer import FIRST_PLAIN_ID
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-BUCKETS = (64, 96, 128, 192, 256, 352, 512)
+BUCKETS = (64, 96, 128, 192, 256, 304, 352, 448, 512)
 BATCH_TOKENS = 4096
-SCORED_SHARE = 0.3125
+SCORED_SHARE = 0.34375
 SWAP_CHANCE = 0.45
 # The few tokens that choose carry what is hard to learn; the many that copy are soon right.
 DECIDING_WEIGHT = 6.0
+PASSING_WEIGHT = 2.0
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # Words that say how a request or the format is built stay as they are.
@@ -44,26 +51,76 @@ class Example:
     Attributes:
         ids: prompt and target.
         start: where the target begins.
+        head: where the user's turn begins; rows with equal heads can share a sheet.
         recall: whether names stand behind descriptions, to be foretold there.
+        values: the ids of the texts among the arguments asked for, before any was replaced.
     """
 
     ids: list[int]
     start: int
+    head: int = 0
     recall: bool = False
+    values: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Examples with one head, written out with the head once."""
+
+    examples: tuple[Example, ...]
+
+    @property
+    def head(self) -> int:
+        """Tokens of the head."""
+        return self.examples[0].head
+
+    @property
+    def targets(self) -> int:
+        """Target tokens of all its rows."""
+        return sum(len(example.ids) - example.start for example in self.examples)
+
+    @cached_property
+    def begins(self) -> list[int]:
+        """Where on the sheet what follows the head begins, for every example."""
+        lengths = [len(example.ids) - self.head for example in self.examples]
+        return [self.head + sum(lengths[:number]) for number in range(len(lengths))]
+
+    def __len__(self) -> int:
+        return self.head + sum(len(example.ids) - self.head for example in self.examples)
+
+    def place(self, number: int, at: int) -> int:
+        """Where on the sheet the example's token is that it has at this index."""
+        return at if at < self.head else self.begins[number] + at - self.head
+
+    def columns(self) -> tuple[list[int], list[int], list[int]]:
+        """Per token its id, its position in its own row, and its part: 0 for the head."""
+        ids = self.examples[0].ids[: self.head]
+        positions, parts = list(range(self.head)), [0] * self.head
+        for number, example in enumerate(self.examples, start=1):
+            ids = ids + example.ids[self.head :]
+            positions += range(self.head, len(example.ids))
+            parts += [number] * (len(example.ids) - self.head)
+        return ids, positions, parts
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's input; `places` and `weights` as `Network.loss` takes them.
+    """One step's input, as `Network.loss` takes it.
 
     Attributes:
         tokens: tokens that are not padding.
     """
 
     ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    parts: NDArray[np.int64]
     places: NDArray[np.int64]
     weights: NDArray[np.float32]
     tokens: int
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The arguments of `Network.loss`."""
+        return self.ids, self.positions, self.parts, self.places, self.weights
 
 
 class Encoder:
@@ -89,54 +146,91 @@ class Encoder:
     def form(self) -> Format:
         """The format's ids in this vocabulary."""
         vocabulary = self._tokenizer.get_vocab()
-        texts = ("declaration:", "{description:", "call:", "{", "<end_function_call>")
-        return Format(*(vocabulary[text] for text in texts))
+        marks = {number: text for text, number in vocabulary.items() if set(text) & set("{}[],")}
+        depth = {
+            number: sum((mark in "{[") - (mark in "}]") for mark in text)
+            for number, text in marks.items()
+        }
+        commas = frozenset(number for number, text in marks.items() if text.endswith(","))
+        return Format(
+            declaration=vocabulary["declaration:"],
+            description=vocabulary["{description:"],
+            call=vocabulary["call:"],
+            brace=vocabulary["{"],
+            call_end=vocabulary["<end_function_call>"],
+            escape=vocabulary["<escape>"],
+            enum=vocabulary[",enum:["],
+            depth=depth,
+            commas=commas,
+        )
 
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """The rows' ids as they are."""
         encode = self._tokenizer.encode_batch
-        prompts = encode([prompt_text(row) for row in rows], add_special_tokens=False)
+        heads = encode([head_text(row) for row in rows], add_special_tokens=False)
+        turns = encode([user_text(row) for row in rows], add_special_tokens=False)
         targets = encode([target_text(row) for row in rows], add_special_tokens=False)
-        parts = zip(rows, prompts, targets, strict=True)
-        return [Example(a.ids + b.ids, len(a.ids), r.family == "recall") for r, a, b in parts]
+        texts = encode([" ".join(row.values) for row in rows], add_special_tokens=False)
+        return [
+            Example(
+                ids=head.ids + turn.ids + target.ids,
+                start=len(head.ids) + len(turn.ids),
+                head=len(head.ids),
+                recall=row.family == "recall",
+                values=frozenset(text.ids),
+            )
+            for row, head, turn, target, text in zip(
+                rows, heads, turns, targets, texts, strict=True
+            )
+        ]
 
-    def swapped(self, example: Example, rng: Random, share: float) -> Example:
-        """The example with some of the words that target and prompt share made random.
+    def swapped(self, sheet: Sheet, rng: Random, share: float) -> Sheet:
+        """The sheet with some of the words of its values made random.
 
-        Every place of a word gets the same new word, so that the target can still be copied,
-        and only by copying: no name or value can be remembered.
+        Every place of a word gets the same new word, so that a value can still be copied, and
+        only by copying: none can be remembered.
 
         Args:
-            example: the encoded row.
+            sheet: the encoded rows.
             rng: where all choices come from.
             share: the share of those words that is replaced.
         """
-        prompt, target = example.ids[: example.start], example.ids[example.start :]
-        shared = sorted((set(prompt) & set(target)) & self._words.keys())
-        return self._replaced(example, [word for word in shared if rng.random() < share], rng)
+        values = {word for example in sheet.examples for word in example.values}
+        words = sorted(values & self._words.keys())
+        return self._replaced(sheet, [word for word in words if rng.random() < share], rng)
 
-    def scrambled(self, example: Example, rng: Random) -> Example:
-        """The example with all words made random, save those of the format."""
-        return self._replaced(example, sorted(set(example.ids) & self._words.keys()), rng)
+    def scrambled(self, sheet: Sheet, rng: Random) -> Sheet:
+        """The sheet with all words made random, save those of the format."""
+        known = {number for example in sheet.examples for number in example.ids}
+        return self._replaced(sheet, sorted(known & self._words.keys()), rng)
 
-    def varied(self, row: Row, example: Example, rng: Random) -> Example:
-        """The row's example with words replaced as the row allows."""
-        if row.swap == "all":
-            return self.scrambled(example, rng)
-        if row.swap == "shared" and rng.random() < SWAP_CHANCE:
-            return self.swapped(example, rng, rng.uniform(0.3, 1.0))
-        return example
+    def varied(self, swap: Swap, sheet: Sheet, rng: Random) -> Sheet:
+        """The sheet with words replaced as its rows allow."""
+        if swap == "all":
+            return self.scrambled(sheet, rng)
+        if swap == "values" and rng.random() < SWAP_CHANCE:
+            return self.swapped(sheet, rng, rng.uniform(0.3, 1.0))
+        return sheet
 
-    def _replaced(self, example: Example, chosen: Sequence[int], rng: Random) -> Example:
-        known = set(example.ids)
+    def _replaced(self, sheet: Sheet, chosen: Sequence[int], rng: Random) -> Sheet:
+        known = {number for example in sheet.examples for number in example.ids}
         fresh = [word for word in rng.sample(self._pool, len(chosen) * 2) if word not in known]
         mapping = dict(zip(chosen, fresh, strict=False))
-        return replace(example, ids=[mapping.get(x, x) for x in example.ids])
+        return Sheet(
+            tuple(
+                replace(example, ids=[mapping.get(x, x) for x in example.ids])
+                for example in sheet.examples
+            )
+        )
 
     def deciding(self, example: Example) -> set[int]:
         """The places of the tokens that choose; in a recall drill also those of all names."""
         found = deciding(example.ids, example.start, self.form)
         return found | recalled(example.ids, self.form) if example.recall else found
+
+    def passing(self, example: Example) -> set[int]:
+        """The places of the tokens that choose the next argument, or to take no more."""
+        return passing(example.ids, example.start, self.form)
 
     def choices(self, example: Example) -> set[int]:
         """The places of the tokens that name one tool and no other."""
@@ -145,63 +239,120 @@ class Encoder:
         return choices(example.ids, example.start, self.form)
 
 
-def chunk_examples(
-    encoder: Encoder, stage: Stage, index: int, seed: int = CORPUS_SEED
-) -> list[Example]:
-    """The encoded rows of a corpus chunk, with words replaced where that is allowed."""
-    rows = chunk_rows(index, stage, seed)
-    rng = Random(f"swap/{seed}/{index}")
-    examples = (
-        encoder.varied(row, example, rng)
-        for row, example in zip(rows, encoder.encode(rows), strict=True)
-    )
-    return [example for example in examples if len(example.ids) <= BUCKETS[-1]]
+def sheets(rows: Sequence[Row], encoder: Encoder) -> Iterator[tuple[Swap, Sheet]]:
+    """Rows that follow one another and declare the same, on one sheet or as many as they need.
+
+    A row that is too long for a sheet of its own is left out.
+    """
+    pairs = zip(rows, encoder.encode(rows), strict=True)
+    for (_, _, swap), group in groupby(pairs, key=lambda pair: _shared(pair[0])):
+        found: list[list[Example]] = []
+        for _, example in group:
+            if len(example.ids) > BUCKETS[-1]:
+                continue
+            fitting = (own for own in found if len(Sheet((*own, example))) <= BUCKETS[-1])
+            own = next(fitting, None)
+            if own is None:
+                found.append([example])
+            else:
+                own.append(example)
+        yield from ((swap, Sheet(tuple(own))) for own in found)
+
+
+def _shared(row: Row) -> tuple[str, tuple[Tool, ...], Swap]:
+    return row.developer, row.tools, row.swap
+
+
+def chunk_sheets(encoder: Encoder, stage: Stage, index: int) -> list[Sheet]:
+    """The sheets of a corpus chunk, with words replaced where that is allowed."""
+    rng = Random(f"swap/{CORPUS_SEED}/{index}")
+    made = sheets(chunk_rows(index, stage), encoder)
+    return [encoder.varied(swap, sheet, rng) for swap, sheet in made]
 
 
 def _bucket(length: int) -> int:
     return next(size for size in BUCKETS if length <= size)
 
 
+def filled(members: Sequence[Sheet], height: int, room: int) -> Iterator[list[Sheet]]:
+    """The sheets in their order, as many at a time as one batch takes.
+
+    Args:
+        members: sheets of one bucket.
+        height: rows of a batch.
+        room: targets that it can score.
+    """
+    chosen: list[Sheet] = []
+    for sheet in members:
+        is_full = sum(one.targets for one in chosen) + sheet.targets > room
+        if chosen and (is_full or len(chosen) == height):
+            yield chosen
+            chosen = []
+        chosen.append(sheet)
+    if chosen:
+        yield chosen
+
+
+def _room() -> int:
+    """How many places of a batch are scored."""
+    return int(BATCH_TOKENS * SCORED_SHARE)
+
+
 def make_batch(
-    examples: Sequence[Example], length: int, rng: Random, encoder: Encoder, prompt_weight: float
+    chosen: Sequence[Sheet], length: int, rng: Random, encoder: Encoder, prompt_weight: float
 ) -> Batch:
-    """Pads examples to `length` and to BATCH_TOKENS // length rows.
+    """Pads sheets to `length` and to BATCH_TOKENS // length rows.
 
     All target tokens are scored, those that choose more than others, and as many random prompt
     tokens as there is room for, at `prompt_weight`.
+
+    Raises:
+        ValueError: there is no room for all target tokens.
     """
-    ids = np.zeros((BATCH_TOKENS // length, length), dtype=np.int64)
+    shape = (BATCH_TOKENS // length, length)
+    ids, positions, parts = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     targets: list[tuple[int, float]] = []
     prompts: list[int] = []
-    for row, example in enumerate(examples):
-        ids[row, : len(example.ids)] = example.ids
-        offset, heavy = row * length - 1, encoder.deciding(example)
-        scored = sorted(heavy | set(range(example.start, len(example.ids))))
-        targets += [(offset + at, DECIDING_WEIGHT if at in heavy else 1.0) for at in scored]
-        prompts += (offset + at for at in range(1, example.start) if at not in heavy)
-    room = int(BATCH_TOKENS * SCORED_SHARE)
-    sampled = rng.sample(prompts, max(0, min(len(prompts), room - len(targets))))
-    chosen = (targets + [(place, prompt_weight) for place in sampled])[:room]
+    for row, sheet in enumerate(chosen):
+        for array, found in zip((ids, positions, parts), sheet.columns(), strict=True):
+            array[row, : len(found)] = found
+        for number, example in enumerate(sheet.examples):
+            heavy = encoder.deciding(example)
+            weights_of = dict.fromkeys(range(example.start, len(example.ids)), 1.0)
+            weights_of |= dict.fromkeys(encoder.passing(example), PASSING_WEIGHT)
+            weights_of |= dict.fromkeys(heavy, DECIDING_WEIGHT)
+            # A token is foretold at the place before it.
+            before = row * length - 1
+            targets += [
+                (before + sheet.place(number, at), weight)
+                for at, weight in sorted(weights_of.items())
+            ]
+            own = range(1 if number == 0 else sheet.head + 1, example.start)
+            prompts += (before + sheet.place(number, at) for at in own if at not in heavy)
+    room = _room()
+    if len(targets) > room:
+        raise ValueError(f"{len(targets)} target tokens in a batch that scores {room} at most")
+    sampled = rng.sample(prompts, min(len(prompts), room - len(targets)))
+    scored = targets + [(place, prompt_weight) for place in sampled]
     places = np.zeros(room, dtype=np.int64)
     weights = np.zeros(room, dtype=np.float32)
-    places[: len(chosen)] = [place for place, _ in chosen]
-    weights[: len(chosen)] = [weight for _, weight in chosen]
-    return Batch(ids, places, weights, sum(len(example.ids) for example in examples))
+    places[: len(scored)] = [place for place, _ in scored]
+    weights[: len(scored)] = [weight for _, weight in scored]
+    return Batch(ids, positions, parts, places, weights, sum(map(len, chosen)))
 
 
 def chunk_batches(encoder: Encoder, stage: Stage, index: int) -> list[Batch]:
     """A chunk's batches in a random order; what does not fill a batch makes a short one."""
     rng = Random(f"order/{index}")
-    bins: dict[int, list[Example]] = {size: [] for size in BUCKETS}
-    for example in chunk_examples(encoder, stage, index):
-        bins[_bucket(len(example.ids))].append(example)
+    bins: dict[int, list[Sheet]] = {size: [] for size in BUCKETS}
+    for sheet in chunk_sheets(encoder, stage, index):
+        bins[_bucket(len(sheet))].append(sheet)
     found: list[Batch] = []
     for length, members in bins.items():
         rng.shuffle(members)
-        height = BATCH_TOKENS // length
         found.extend(
-            make_batch(members[start : start + height], length, rng, encoder, stage.prompt_weight)
-            for start in range(0, len(members), height)
+            make_batch(chosen, length, rng, encoder, stage.prompt_weight)
+            for chosen in filled(members, BATCH_TOKENS // length, _room())
         )
     rng.shuffle(found)
     return found

@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from trainers.mini.export import write_model
 from trainers.mini.glance import prepare
 from trainers.mini.model import Shape
 from trainers.mini.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
 from trainers.mini.train import CHECKPOINT, Plan, Training, run
+from trainers.mini.vectors import word_vectors
 
 TEMPLATE = Path(__file__).parents[2] / "harness" / "mini" / "chat_template.jinja"
 
@@ -34,6 +37,8 @@ def build(folder: Path, plan: Plan, say: Callable[[str], None], resume: bool = F
     training = Training(plan, shape, tokenizer)
     if resume:
         training.load(folder)
+    else:
+        training.network.start_with(torch.from_numpy(word_vectors(tokenizer)))
     count = sum(parameter.numel() for parameter in training.network.parameters())
     say(f"{count / 1e6:.2f}M parameters, {plan.device}, {plan.minutes} min or {plan.steps} steps")
     look = prepare(training.encoder, tokenizer.get_vocab()["{"])

@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainers.mini", description=__doc__)
     parser.add_argument("--out", type=Path, help="the model folder to write")
     parser.add_argument("--minutes", type=float, help="training time at most; default: no limit")
-    parser.add_argument("--steps", type=int, default=15000, help="training steps at most")
+    parser.add_argument("--steps", type=int, default=18950, help="training steps at most")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")

@@ -89,7 +89,7 @@ def stemmed(row: Row, rng: Random) -> Row:
 def choose(count: int, rng: Random, single: bool = False) -> Row:
     """A row of tools with a description of one to three words, of which some are asked for.
 
-    The request repeats the descriptions. In one row of ten it fits no tool.
+    The request repeats the descriptions. In one row of six it fits no tool.
 
     Args:
         count: tools.
@@ -101,7 +101,7 @@ def choose(count: int, rng: Random, single: bool = False) -> Row:
     texts = [" ".join(words[4 * i + 1 : 4 * i + 1 + size]) for i, size in enumerate(sizes)]
     tools = [Tool(name, text) for name, text in zip(_names(words[::4], rng), texts, strict=True)]
     fitting, stray = tools[:-1], tools[-1]
-    if rng.random() < 0.1:
+    if rng.random() < 0.18:
         return _drill(fitting, _said([stray], rng), (), rng)
     asked = rng.sample(fitting, 1 if single or rng.random() < 0.4 else rng.randint(1, count))
     return _drill(fitting, _said(asked, rng), tuple(Call(tool.name, {}) for tool in asked), rng)
@@ -119,18 +119,39 @@ def _drill(tools: Sequence[Tool], text: str, calls: tuple[Call, ...], rng: Rando
 
 
 _GIVEN = ("{n} {v}", "{v} as {n}", "{n}: {v}", "with {n} {v}", "the {n} is {v}", "{v} for {n}")
+_MOST_PARAMS = 5
 
 
 def assign(count: int, rng: Random) -> Row:
-    """A row of one tool with that many parameters, each given by its name in any order."""
-    words = rng.sample(nouns("train"), 2 + 3 * count)
-    names, spare = words[2 : 2 + count], words[2 + count :]
-    params = tuple(Param(name, Slot("title"), f"The {name}") for name in names)
-    given = {
-        name: " ".join(spare[2 * i : 2 * i + rng.choice((1, 2))]) for i, name in enumerate(names)
-    }
-    said = [rng.choice(_GIVEN).format(n=name, v=value) for name, value in given.items()]
-    rng.shuffle(said)
-    tool = Tool(words[0], words[1], params, tuple(names))
-    text = f"{words[1]} " + rng.choice((" and ", ", ")).join(said)
-    return _drill([tool], text, (Call(tool.name, given),), rng)
+    """A row of tools with parameters, of which that many of one tool are given in any order.
+
+    A parameter is asked for by its name, or by the word that describes it where that is another.
+    The tool has parameters that are left out, and stands beside tools with others: a call takes
+    what was given, under names of its own tool, and nothing else.
+
+    Args:
+        count: parameters that are given; fewer if the tool would have too many.
+        rng: where all choices come from.
+    """
+    words = iter(rng.sample(nouns("train", more=True), 60))
+    tools: list[Tool] = []
+    asked: list[tuple[Param, str]] = []
+    for number in range(rng.choice((1, 1, 2, 2, 3))):
+        size = min(_MOST_PARAMS, count + rng.choice((0, 0, 1, 2))) if number == 0 else count
+        params, said = [], []
+        for _ in range(size):
+            name, other = next(words), next(words)
+            said.append(name if rng.random() < 0.5 else other)
+            described = f"The {name}" if said[-1] == name else other
+            params.append(Param(name, Slot("title"), described))
+        tools.append(Tool(next(words), next(words), tuple(params), ()))
+        asked = asked or list(zip(params, said, strict=True))
+    given = rng.sample(asked, min(count, len(asked)))
+    required = tuple(p.name for p, _ in asked if any(p is q for q, _ in given))
+    if rng.random() < 0.5:
+        required = tuple(name for name in required if rng.random() < 0.5)
+    tools[0] = replace(tools[0], required=required)
+    texts = {p.name: " ".join(next(words) for _ in range(rng.choice((1, 1, 2)))) for p, _ in given}
+    phrases = [rng.choice(_GIVEN).format(n=word, v=texts[p.name]) for p, word in given]
+    text = f"{tools[0].description} " + rng.choice((" and ", ", ")).join(phrases)
+    return _drill(tools, text, (Call(tools[0].name, texts),), rng)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Literal
 
-from trainers.mini.compose import Requests, echo, parallel, single
-from trainers.mini.mixture import refusal_row, routing_row, single_row
-from trainers.mini.naming import invented_names, renamed
+from trainers.mini.compose import Requests, asked_at_once, echo, refusal, several, single
+from trainers.mini.lookups import lookup_requests
+from trainers.mini.mixture import routing_row
+from trainers.mini.naming import invented_names, renamed, varied
 from trainers.mini.procedural import made_requests
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Request, Row
@@ -26,6 +27,7 @@ SIZE = 200
 
 Role = Literal["dev", "eval"]
 Maker = Callable[[Random, Role], Row]
+Rename = Callable[[Sequence[Request], Random, Splits], list[Request]]
 
 
 def _seen(role: Role) -> Splits:
@@ -63,6 +65,22 @@ def _kind(kind: Requests, counts: Sequence[int], rng: Random, splits: Splits) ->
     return single("single", kind(rng.choice(counts), rng, splits), rng)
 
 
+def _refusal(kind: Requests, rng: Random, splits: Splits) -> Row:
+    requests = kind(rng.choice(_FEW) + 1, rng, splits)
+    return refusal("refusal", varied(requests, rng, splits), rng)
+
+
+def _lookup(rng: Random, splits: Splits) -> Row:
+    requests = lookup_requests(rng.choice(_FEW), rng, splits)
+    return single("lookup", varied(requests, rng, splits), rng)
+
+
+def _parallel(rng: Random, splits: Splits, rename: Rename) -> Row:
+    source, count = _source(rng), rng.choice(_FEW)
+    asked, named = asked_at_once(source, count, rng, splits, rename)
+    return several("parallel", [one.tool for one in named], asked, rng)
+
+
 _FEW = (1, 2, 3, 4)
 
 SETS: dict[str, Maker] = {
@@ -74,23 +92,13 @@ SETS: dict[str, Maker] = {
     "many_unseen": lambda rng, role: _single((5, 6), rng, _names(role), True),
     "schemas_written": lambda rng, role: _kind(written_requests, (2,), rng, _unseen(role)),
     "schemas_procedural": lambda rng, role: _kind(made_requests, _FEW, rng, _unseen(role)),
-    "refuse_seen": lambda rng, role: refusal_row(
-        "refuse_written", rng.choice(_FEW), rng, _seen(role)
-    ),
-    "refuse_unseen": lambda rng, role: refusal_row(
-        "refuse_written", rng.choice(_FEW), rng, _unseen(role)
-    ),
-    "refuse_procedural": lambda rng, role: refusal_row(
-        "refuse_procedural", rng.choice(_FEW), rng, _unseen(role)
-    ),
-    "parallel_seen": lambda rng, role: parallel(
-        _source(rng), rng.choice(_FEW), rng, _seen(role), _keep
-    ),
-    "parallel_unseen": lambda rng, role: parallel(
-        _source(rng), rng.choice(_FEW), rng, _names(role), _rename
-    ),
-    "lookup_seen": lambda rng, role: single_row("lookup", rng.choice(_FEW), rng, _names(role)),
-    "lookup_unseen": lambda rng, role: single_row("lookup", rng.choice(_FEW), rng, _unseen(role)),
+    "refuse_seen": lambda rng, role: _refusal(written_requests, rng, _seen(role)),
+    "refuse_unseen": lambda rng, role: _refusal(written_requests, rng, _unseen(role)),
+    "refuse_procedural": lambda rng, role: _refusal(made_requests, rng, _unseen(role)),
+    "parallel_seen": lambda rng, role: _parallel(rng, _seen(role), _keep),
+    "parallel_unseen": lambda rng, role: _parallel(rng, _names(role), _rename),
+    "lookup_seen": lambda rng, role: _lookup(rng, _names(role)),
+    "lookup_unseen": lambda rng, role: _lookup(rng, _unseen(role)),
     "routing_seen": lambda rng, role: routing_row(1, rng, _names(role)),
     "routing_unseen": lambda rng, role: routing_row(1, rng, _unseen(role)),
     "copying": lambda rng, role: echo(rng, _unseen(role)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from trainers.mini.batches import BATCH_TOKENS, DECIDING_WEIGHT, SWAP_CHANCE
+from trainers.mini.batches import BATCH_TOKENS, DECIDING_WEIGHT, PASSING_WEIGHT, SWAP_CHANCE
 from trainers.mini.evalsets import EVAL_SEED, SETS, SIZE, checksum
 from trainers.mini.mixture import CORPUS_SEED, STAGES, corpus_checksum
 from trainers.mini.model import Network
@@ -68,9 +68,11 @@ def recipe(training: Training, folder: Path) -> dict[str, Any]:
         "steps": place.steps,
         "tokens": place.tokens,
         "seed": plan.seed,
+        "branches": plan.branches,
         "rates": asdict(plan.rates),
         "batch_tokens_padded": BATCH_TOKENS,
         "deciding_weight": DECIDING_WEIGHT,
+        "passing_weight": PASSING_WEIGHT,
         "swap_chance": SWAP_CHANCE,
         "corpus_seed": CORPUS_SEED,
         "corpus_chunks": place.chunk + 1,

@@ -8,8 +8,8 @@ from random import Random
 
 import torch
 
-from trainers.mini.batches import Encoder, Example
-from trainers.mini.compose import pick
+from trainers.mini.batches import Encoder, Example, Sheet
+from trainers.mini.compose import pick, subjects
 from trainers.mini.drills import choose, plain, recall, stemmed
 from trainers.mini.model import Network
 from trainers.mini.schema import Row
@@ -18,6 +18,7 @@ from trainers.mini.words import Splits
 _ROWS = 64
 _TOOLS = 4
 _DEV = Splits("dev", "dev", "dev")
+_LIKE_TRAINING = Splits(names="dev", values="dev", training=True)
 
 _MAKERS: dict[str, Callable[[Random], Row]] = {
     "recall": lambda rng: recall(_TOOLS, rng, echo=0.0),
@@ -27,6 +28,7 @@ _MAKERS: dict[str, Callable[[Random], Row]] = {
     "single_drill": lambda rng: choose(_TOOLS, rng, single=True),
     "single_pick": lambda rng: pick(_TOOLS, rng, _DEV, most=1),
     "pick": lambda rng: pick(_TOOLS, rng, _DEV),
+    "core_subjects": lambda rng: subjects(_TOOLS, rng, _LIKE_TRAINING, core=True)[0],
 }
 
 
@@ -62,5 +64,6 @@ def prepare_gates(encoder: Encoder) -> Gates:
         rng = Random(f"callgate-mini/gate/{name}")
         made = [maker(rng) for _ in range(_ROWS)]
         pairs = zip(made, encoder.encode(made), strict=True)
-        sets[name] = [encoder.varied(row, example, rng) for row, example in pairs]
+        found = (encoder.varied(row.swap, Sheet((one,)), rng) for row, one in pairs)
+        sets[name] = [sheet.examples[0] for sheet in found]
     return Gates(encoder, sets)

@@ -7,25 +7,39 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from trainers.mini.compose import Requests, echo, parallel, pick, refusal, single, small_talk
+from trainers.mini.compose import (
+    Asking,
+    Requests,
+    echo,
+    mixed_subjects,
+    parallel_together,
+    pick,
+    several,
+    single,
+    small_talk,
+    subjects,
+    together,
+    with_one_head,
+)
 from trainers.mini.drills import assign, choose, foretell, plain, recall, same, stemmed
 from trainers.mini.lookups import lookup_requests
 from trainers.mini.naming import varied
 from trainers.mini.procedural import made_requests
 from trainers.mini.render import prompt_text, target_text
-from trainers.mini.routing import routing_request
+from trainers.mini.routing import routing_request, routing_requests
 from trainers.mini.schema import Row, Swap
 from trainers.mini.words import TRAIN, Splits
 from trainers.mini.written import more_requests, written_requests
 
 CORPUS_SEED = 20260
-CHUNK = 4096
+CHUNK = 2048
 Counts = tuple[tuple[int, ...], tuple[int, ...]]
 _FEW: Counts = ((1, 2, 3, 4, 5, 6), (45, 40, 12, 1, 1, 1))
-_COUNTS: Counts = ((1, 2, 3, 4, 5, 6), (18, 30, 18, 17, 9, 8))
+_COUNTS: Counts = ((1, 2, 3, 4, 5, 6), (18, 31, 21, 18, 7, 5))
 # In drills and picks every tool is a choice: one alone would teach nothing.
 _SMALL: Counts = ((2, 3, 4), (1, 1, 1))
 _CHOICES: Counts = ((2, 3, 4, 5, 6), (30, 25, 25, 10, 10))
+_ASKING = Asking()
 
 
 @dataclass(frozen=True)
@@ -34,11 +48,13 @@ class Stage:
 
     Attributes:
         name: what it is for.
-        shares: how often each kind of row occurs; they sum to one.
+        shares: how often each kind of row is drawn; they sum to one.
         counts: numbers of declared tools, and how often each of them occurs.
         prompt_weight: what a prompt token counts in the loss, where a target token counts one.
         gate: the least rates (see `gates`) that let the training go on to the next stage.
         cap: steps after which it goes on all the same; the last stage has neither.
+        asking: what is asked beside the tools of one draw, where these are not of a kind with
+            its own way to ask, as `parallel` is.
     """
 
     name: str
@@ -47,6 +63,7 @@ class Stage:
     prompt_weight: float
     gate: Mapping[str, float] = field(default_factory=dict)
     cap: int = 0
+    asking: Asking = _ASKING
 
 
 STAGES = (
@@ -96,70 +113,156 @@ STAGES = (
         {"drill": 0.8, "pick": 0.8},
         1200,
     ),
+    # What a question is about: of few subjects first, until it is looked for at all.
+    Stage(
+        "subjects",
+        {"core_subjects": 0.6, "single_drill": 0.1, "single_pick": 0.15, "drill": 0.15},
+        _SMALL,
+        0.03,
+        {"core_subjects": 0.85},
+        900,
+    ),
     Stage(
         "mixed",
         {
             "plain": 0.02,
-            "drill": 0.14,
-            "assign": 0.08,
-            "pick": 0.28,
-            "written": 0.08,
-            "more": 0.09,
-            "procedural": 0.15,
-            "lookup": 0.04,
+            "drill": 0.11,
+            "assign": 0.10,
+            "pick": 0.22,
+            "written": 0.05,
+            "more": 0.18,
+            "procedural": 0.19,
+            "lookup": 0.02,
+            "subjects": 0.05,
             "routing": 0.02,
-            "parallel": 0.05,
-            "refuse_procedural": 0.03,
+            "parallel": 0.02,
             "echo": 0.02,
         },
         _FEW,
-        0.1,
+        0.15,
         {"pick": 0.9},
         500,
+        Asking(calls=3, joint=0.2, strays=0.3),
     ),
     Stage(
         "full",
         {
-            "drill": 0.03,
-            "assign": 0.02,
-            "pick": 0.13,
-            "written": 0.09,
-            "more": 0.11,
-            "procedural": 0.17,
-            "lookup": 0.09,
-            "routing": 0.05,
-            "parallel": 0.12,
-            "refuse_written": 0.03,
-            "refuse_more": 0.05,
-            "refuse_procedural": 0.06,
-            "refuse_lookup": 0.02,
+            "drill": 0.02,
+            "assign": 0.04,
+            "pick": 0.06,
+            "written": 0.05,
+            "more": 0.27,
+            "procedural": 0.24,
+            "lookup": 0.03,
+            "subjects": 0.08,
+            "routing": 0.04,
+            "parallel": 0.13,
             "refuse_talk": 0.02,
-            "echo": 0.01,
+            "echo": 0.02,
         },
         _COUNTS,
-        0.1,
-        cap=6750,
+        0.15,
+        cap=6400,
     ),
-    # While the rates fall: refusals as often as they are asked for, prompts counting for less.
+    # While the rates fall, prompts count for less.
     Stage(
         "settle",
         {
-            "pick": 0.06,
-            "written": 0.10,
-            "more": 0.11,
-            "procedural": 0.24,
-            "lookup": 0.05,
-            "routing": 0.03,
-            "parallel": 0.12,
-            "refuse_written": 0.05,
-            "refuse_more": 0.07,
-            "refuse_procedural": 0.12,
-            "refuse_lookup": 0.02,
-            "refuse_talk": 0.02,
-            "echo": 0.01,
+            "assign": 0.03,
+            "pick": 0.05,
+            "written": 0.05,
+            "more": 0.27,
+            "procedural": 0.25,
+            "lookup": 0.03,
+            "subjects": 0.07,
+            "routing": 0.04,
+            "parallel": 0.16,
+            "refuse_talk": 0.03,
+            "echo": 0.02,
         },
         _COUNTS,
         0.03,
+        cap=1200,
+        asking=Asking(calls=3, joint=0.4, strays=0.8),
+    ),
+    # What fits no tool is told from what does, but where words are new the doubt goes to calling:
+    # as many refusals as calls of one kind, to move the line.
+    Stage(
+        "decline",
+        {
+            "assign": 0.03,
+            "pick": 0.05,
+            "written": 0.06,
+            "more": 0.27,
+            "procedural": 0.27,
+            "lookup": 0.03,
+            "subjects": 0.06,
+            "routing": 0.03,
+            "parallel": 0.15,
+            "refuse_talk": 0.03,
+            "echo": 0.02,
+        },
+        _COUNTS,
+        0.03,
+        cap=2200,
+        asking=Asking(calls=2, joint=0.5, strays=2.0),
+    ),
+    # And part of the way back: what is asked of a tool is more often meant for it than not.
+    Stage(
+        "balance",
+        {
+            "assign": 0.03,
+            "pick": 0.05,
+            "written": 0.06,
+            "more": 0.25,
+            "procedural": 0.25,
+            "lookup": 0.02,
+            "subjects": 0.09,
+            "routing": 0.04,
+            "parallel": 0.14,
+            "refuse_talk": 0.03,
+            "echo": 0.04,
+        },
+        _COUNTS,
+        0.03,
+        cap=1200,
+        asking=Asking(calls=3, joint=0.4, strays=1.5),
+    ),
+    # Departments beside topics: only there do small words ("our", "do we") tell what is meant.
+    Stage(
+        "sides",
+        {
+            "assign": 0.02,
+            "more": 0.15,
+            "procedural": 0.15,
+            "mixed_subjects": 0.50,
+            "labels": 0.08,
+            "parallel": 0.06,
+            "echo": 0.04,
+        },
+        _COUNTS,
+        0.03,
+        cap=500,
+        asking=Asking(calls=3, joint=0.4, strays=1.6),
+    ),
+    # At last more of what new schemas ask for, and of labels.
+    Stage(
+        "finish",
+        {
+            "assign": 0.02,
+            "pick": 0.02,
+            "written": 0.05,
+            "more": 0.28,
+            "procedural": 0.28,
+            "mixed_subjects": 0.12,
+            "labels": 0.06,
+            "parallel": 0.13,
+            "refuse_talk": 0.01,
+            "echo": 0.03,
+        },
+        _COUNTS,
+        0.03,
+        asking=Asking(calls=3, joint=0.4, strays=1.6),
     ),
 )
 FULL = next(stage for stage in STAGES if stage.name == "full")
@@ -174,88 +277,97 @@ class Source:
 
 
 _SOURCES = {
-    "written": Source(written_requests, "shared"),
-    "more": Source(more_requests, "shared"),
-    "procedural": Source(made_requests, "shared"),
+    "written": Source(written_requests, "values"),
+    "more": Source(more_requests, "values"),
+    "procedural": Source(made_requests, "values"),
     "lookup": Source(lookup_requests, "none"),
 }
-
-
-def single_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
-    """A row of one call with that many tools."""
-    source = _SOURCES[kind]
-    requests = varied(source.requests(count, rng, splits), rng, splits)
-    return replace(single(kind, requests, rng), swap=source.swap)
-
-
-def refusal_row(kind: str, count: int, rng: Random, splits: Splits) -> Row:
-    """A row without a fitting tool among that many."""
-    source = _SOURCES[kind.removeprefix("refuse_")]
-    requests = varied(source.requests(count + 1, rng, splits), rng, splits)
-    return refusal(kind, requests, rng)
 
 
 def routing_row(count: int, rng: Random, splits: Splits) -> Row:
     """A row that sorts a message, at times beside other tools."""
     others = written_requests(count, rng, splits)[: max(0, count - 2)]
-    return single("routing", [routing_request(rng, splits), *others], rng)
+    row = single("routing", [routing_request(rng, splits), *others], rng)
+    return replace(row, swap="none")
 
 
-def parallel_row(count: int, rng: Random, splits: Splits) -> Row:
-    """A row of two or three calls."""
+def _labels(count: int, rng: Random, splits: Splits) -> list[Row]:
+    """Messages that one tool sorts, at times beside other tools."""
+    requests = routing_requests(_MESSAGES, rng, splits, _SORTED)
+    others = written_requests(count, rng, splits)[: max(0, count - 2)]
+    tools = [requests[0].tool, *(one.tool for one in others)]
+    made = [several("routing", tools, [one], rng) for one in requests]
+    return with_one_head([replace(row, swap="none") for row in made], rng)
+
+
+_MESSAGES = 6
+_SORTED = ("departments", "topics", "both", "both", "both", "both")
+
+
+def _parallel(count: int, rng: Random, splits: Splits) -> list[Row]:
     sources = (written_requests, more_requests, made_requests, lookup_requests)
-    source = rng.choices(sources, (3, 2, 4, 1))[0]
-    return parallel(source, count, rng, splits)
+    source = rng.choices(sources, (1, 4, 4, 1))[0]
+    return parallel_together(source, count, rng, splits)
 
 
-Maker = Callable[[int, Random, Splits], Row]
-_MAKERS: dict[str, Maker] = {
+_MAKERS: dict[str, Callable[[int, Random, Splits], Row]] = {
     "routing": routing_row,
-    "parallel": parallel_row,
     "pick": pick,
     "plain": lambda count, rng, _: plain(max(count, 2), rng),
     "same": lambda count, rng, _: same(max(count, 2), rng),
     "foretell": lambda count, rng, _: foretell(max(count, 2), rng),
-    "recall": lambda count, rng, _: recall(max(count, 2), rng),
     "drill": lambda count, rng, _: choose(max(count, 2), rng),
+    "single_drill": lambda count, rng, _: choose(max(count, 2), rng, single=True),
+    "single_pick": lambda count, rng, splits: pick(max(count, 2), rng, splits, most=1),
+    "recall": lambda count, rng, _: recall(max(count, 2), rng),
     "stem_recall": lambda count, rng, _: stemmed(recall(max(count, 2), rng), rng),
     "stem_same": lambda count, rng, _: stemmed(same(max(count, 2), rng), rng),
     "stem_plain": lambda count, rng, _: stemmed(plain(max(count, 2), rng), rng),
-    "single_drill": lambda count, rng, _: choose(max(count, 2), rng, single=True),
-    "single_pick": lambda count, rng, splits: pick(max(count, 2), rng, splits, most=1),
     "assign": lambda count, rng, _: assign(min(count, 4), rng),
     "echo": lambda _, rng, splits: echo(rng, splits),
     "refuse_talk": lambda count, rng, splits: small_talk(min(count, 4), rng, splits),
 }
 
 
-def make_row(kind: str, rng: Random, counts: Counts = _COUNTS, splits: Splits = TRAIN) -> Row:
-    """A row of a kind that a stage names.
+def make_rows(kind: str, rng: Random, stage: Stage, splits: Splits = TRAIN) -> list[Row]:
+    """One draw of a kind that a stage names: rows that all declare the same tools.
 
     Args:
         kind: the kind.
         rng: where all choices come from.
-        counts: numbers of declared tools, and how often each of them occurs.
+        stage: says how many tools are declared and how much is asked.
         splits: the words that may be used.
 
     Raises:
         KeyError: there is no such kind.
     """
-    count = rng.choices(*(_CHOICES if kind == "pick" else counts))[0]
+    count = rng.choices(*(_CHOICES if kind == "pick" else stage.counts))[0]
+    if kind == "parallel":
+        return _parallel(count, rng, splits)
+    if kind == "labels":
+        return _labels(count, rng, splits)
+    if kind in ("subjects", "core_subjects"):
+        return subjects(max(2, min(count, 4)), rng, splits, core=kind == "core_subjects")
+    if kind == "mixed_subjects":
+        return mixed_subjects(rng.choice((2, 2, 2, max(2, min(count, 4)))), rng, splits)
     if kind in _MAKERS:
-        return _MAKERS[kind](count, rng, splits)
-    if kind.startswith("refuse_"):
-        return refusal_row(kind, min(count, 5), rng, splits)
-    return single_row(kind, count, rng, splits)
+        return [_MAKERS[kind](count, rng, splits)]
+    source, strays = _SOURCES[kind], stage.asking.draw_strays(rng)
+    requests = varied(source.requests(count + strays, rng, splits), rng, splits)
+    rows = together(kind, requests[strays:], requests[:strays], stage.asking, rng)
+    return [replace(row, swap=source.swap) for row in rows]
 
 
 def chunk_rows(
-    index: int, stage: Stage = FULL, seed: int = CORPUS_SEED, size: int = CHUNK
+    index: int, stage: Stage = FULL, seed: int = CORPUS_SEED, draws: int = CHUNK
 ) -> list[Row]:
-    """One chunk of the corpus; the same for the same arguments on every machine."""
+    """One chunk of the corpus; the same for the same arguments on every machine.
+
+    Rows of one draw follow one another.
+    """
     rng = Random(f"callgate-mini/{seed}/{index}")
-    kinds = rng.choices(list(stage.shares), list(stage.shares.values()), k=size)
-    return [make_row(kind, rng, stage.counts) for kind in kinds]
+    kinds = rng.choices(list(stage.shares), list(stage.shares.values()), k=draws)
+    return [row for kind in kinds for row in make_rows(kind, rng, stage)]
 
 
 def rows(stage: Stage = FULL, seed: int = CORPUS_SEED, index: int = 0) -> Iterator[Row]:
@@ -265,10 +377,10 @@ def rows(stage: Stage = FULL, seed: int = CORPUS_SEED, index: int = 0) -> Iterat
         index += 1
 
 
-def corpus_checksum(seed: int = CORPUS_SEED, size: int = CHUNK) -> str:
+def corpus_checksum(seed: int = CORPUS_SEED, draws: int = CHUNK) -> str:
     """sha256 over the text of a chunk of every stage: tells whether a corpus is the same."""
     digest = hashlib.sha256()
     for stage in STAGES:
-        for row in chunk_rows(0, stage, seed, size):
+        for row in chunk_rows(0, stage, seed, draws):
             digest.update((prompt_text(row) + target_text(row) + "\0").encode())
     return digest.hexdigest()

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Rotation = tuple[Tensor, Tensor]
+# Length of what words of one kind have in common, where what is a word's own has one.
+LIKENESS = 0.8
 
 
 @dataclass(frozen=True)
 class Shape:
     """Sizes of the network; the names are those of transformers' configuration."""
 
-    vocab_size: int = 4096
+    vocab_size: int = 6144
     hidden_size: int = 256
     intermediate_size: int = 512
     num_hidden_layers: int = 6
@@ -97,9 +99,9 @@ class Linear(nn.Linear):
 class Attention(nn.Module):
     """Grouped-query attention with normalised queries and keys."""
 
-    def __init__(self, shape: Shape, window: int | None) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.shape, self.window = shape, window
+        self.shape = shape
         wide, head = shape.hidden_size, shape.head_dim
         self.q_proj = Linear(wide, shape.num_attention_heads * head)
         self.k_proj = Linear(wide, shape.num_key_value_heads * head)
@@ -126,30 +128,21 @@ class Attention(nn.Module):
             nn.init.orthogonal_(self.v_proj.weight)
             self.o_proj.weight.copy_(self.v_proj.weight.T)
 
-    def forward(self, x: Tensor, rope: Rotation) -> Tensor:
-        """Causal attention over [batch, length, hidden], windowed where the layer is."""
+    def forward(self, x: Tensor, rope: Rotation, hidden: Tensor) -> Tensor:
+        """Attention over [batch, length, hidden] to all that is not hidden [..., to, from]."""
         batch, length, _ = x.shape
         split = (batch, length, -1, self.shape.head_dim)
         query = self.q_norm(self.q_proj(x).view(split).transpose(1, 2))
         key = self.k_norm(self.k_proj(x).view(split).transpose(1, 2))
         value = self.v_proj(x).view(split).transpose(1, 2)
-        cos, sin = rope[0][:length].to(x.dtype), rope[1][:length].to(x.dtype)
-        query, key = _rotated(query, cos, sin), _rotated(key, cos, sin)
+        query, key = _rotated(query, *rope), _rotated(key, *rope)
         groups = self.shape.num_attention_heads // self.shape.num_key_value_heads
         key = key.repeat_interleave(groups, dim=1)
         value = value.repeat_interleave(groups, dim=1)
-        mixed = self._attend(query, key, value)
-        return cast("Tensor", self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1)))
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         # Written out: on a CPU torch's own kernel takes twice as long, forwards and backwards.
-        place = torch.arange(query.shape[2], device=query.device)
-        distance = place[:, None] - place[None, :]
-        hidden = distance < 0
-        if self.window is not None and len(place) > self.window:
-            hidden |= distance >= self.window
         scores = (query @ key.transpose(-1, -2)) * self.shape.head_dim**-0.5
-        return torch.softmax(scores.masked_fill(hidden, -torch.inf), dim=-1) @ value
+        mixed = torch.softmax(scores.masked_fill(hidden, -torch.inf), dim=-1) @ value
+        return cast("Tensor", self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1)))
 
 
 class FeedForward(nn.Module):
@@ -173,8 +166,7 @@ class Layer(nn.Module):
     def __init__(self, shape: Shape, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        window = shape.sliding_window if kind == "sliding_attention" else None
-        self.self_attn = Attention(shape, window)
+        self.self_attn = Attention(shape)
         self.mlp = FeedForward(shape)
         # With a gain of one the first layers would drown the embedding they are added to.
         self.input_layernorm = Norm(shape.hidden_size)
@@ -182,9 +174,10 @@ class Layer(nn.Module):
         self.pre_feedforward_layernorm = Norm(shape.hidden_size)
         self.post_feedforward_layernorm = Norm(shape.hidden_size, gain=0.1)
 
-    def forward(self, x: Tensor, rope: Rotation) -> Tensor:
+    def forward(self, x: Tensor, rope: Rotation, hidden: Tensor) -> Tensor:
         """[batch, length, hidden] to the same."""
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), rope))
+        attended = self.self_attn(self.input_layernorm(x), rope, hidden)
+        x = x + self.post_attention_layernorm(attended)
         return x + cast(
             "Tensor", self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
         )
@@ -192,6 +185,11 @@ class Layer(nn.Module):
 
 class Decoder(nn.Module):
     """Embeddings, layers and the last norm: transformers' `model`."""
+
+    ncos: Tensor
+    nsin: Tensor
+    fcos: Tensor
+    fsin: Tensor
 
     def __init__(self, shape: Shape, longest: int) -> None:
         super().__init__()
@@ -205,14 +203,40 @@ class Decoder(nn.Module):
         for name, table in zip(("ncos", "nsin", "fcos", "fsin"), (*near, *far), strict=True):
             self.register_buffer(name, table, persistent=False)
 
-    def forward(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
-        """Hidden states [batch, length, hidden] of token ids [batch, length]."""
+    def forward(
+        self,
+        ids: Tensor,
+        dtype: torch.dtype,
+        positions: Tensor | None = None,
+        parts: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states [batch, length, hidden] of token ids [batch, length].
+
+        Args:
+            ids: the token ids.
+            dtype: the type of the activations.
+            positions: [batch, length] positions in the row of each token, where rows share a
+                sheet; by default its place.
+            parts: [batch, length] the row of each token, 0 for what all rows share; a row sees
+                that and itself. By default all is one row.
+        """
         scale = torch.tensor(self.shape.hidden_size**0.5, dtype=dtype, device=ids.device)
         x = self.embed_tokens(ids).to(dtype) * scale
-        near = cast("Rotation", (self.ncos, self.nsin))
-        far = cast("Rotation", (self.fcos, self.fsin))
+        place = torch.arange(ids.shape[1], device=ids.device)
+        if positions is None:
+            positions = place[None]
+        later = place[:, None] < place[None, :]
+        if parts is not None:
+            of, to = parts[:, None, :], parts[:, :, None]
+            later = later | ((of != 0) & (of != to))[:, None]
+        distant = positions[:, None, :, None] - positions[:, None, None, :]
+        far = later | (distant >= self.shape.sliding_window)
+        # [batch, 1, length, head_dim]: the same for all heads.
+        near_rope = tuple(table[positions][:, None].to(dtype) for table in (self.ncos, self.nsin))
+        far_rope = tuple(table[positions][:, None].to(dtype) for table in (self.fcos, self.fsin))
         for layer in self.layers:
-            x = layer(x, far if cast("Layer", layer).kind == "full_attention" else near)
+            sees_all = cast("Layer", layer).kind == "full_attention"
+            x = layer(x, far_rope if sees_all else near_rope, later if sees_all else far)
         return cast("Tensor", self.norm(x))
 
 
@@ -232,16 +256,41 @@ class Network(nn.Module):
         """Logits [..., vocabulary] of hidden states [..., hidden]."""
         return functional.linear(hidden, self.model.embed_tokens.weight.to(hidden.dtype))
 
-    def loss(self, ids: Tensor, places: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
+    @torch.no_grad()
+    def start_with(self, vectors: Tensor) -> None:
+        """Adds to the random start of the embeddings what words have in common.
+
+        Args:
+            vectors: [vocabulary, n], n at most the hidden size; of length one, or zero for a
+                token that keeps its random start.
+        """
+        weight = self.model.embed_tokens.weight
+        turned = nn.init.orthogonal_(torch.empty(vectors.shape[1], weight.shape[1]))
+        added = vectors.to(weight) @ turned.to(weight) * LIKENESS
+        # As long as before: the first layers were made for that.
+        scale = (1.0 + added.pow(2).sum(1, keepdim=True)).rsqrt()
+        weight.copy_((weight + added) * scale)
+
+    def loss(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        parts: Tensor,
+        places: Tensor,
+        weights: Tensor,
+        dtype: torch.dtype,
+    ) -> Tensor:
         """Weighted mean cross-entropy of the tokens that follow the given places.
 
         Args:
             ids: [batch, length].
+            positions: [batch, length], as `Decoder.forward` takes them.
+            parts: [batch, length], as `Decoder.forward` takes them.
             places: [n] indices into the flattened ids; the target is the id one further on.
             weights: [n]; zero for places that only fill up the array.
             dtype: the type of the activations.
         """
-        hidden = self.model(ids, dtype).flatten(0, 1)[places]
+        hidden = self.model(ids, dtype, positions, parts).flatten(0, 1)[places]
         logits = self.head(hidden).float()
         losses = functional.cross_entropy(logits, ids.flatten()[places + 1], reduction="none")
         return (losses * weights).sum() / weights.sum()

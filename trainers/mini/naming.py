@@ -8,25 +8,32 @@ from dataclasses import replace
 from random import Random
 
 from trainers.mini.schema import Request
-from trainers.mini.words import Splits, invented
+from trainers.mini.words import Splits, borrowed, invented
 
 _COMMON = ("get", "search", "find", "api", "tool", "run", "do", "set", "create", "app", "fn", "use")
 
 
+def _empty_word(rng: Random, splits: Splits) -> str:
+    """A word that says nothing about a tool: invented or, in training, one of any meaning."""
+    if splits.training and rng.random() < 0.4:
+        return borrowed(rng)
+    return invented(rng, splits.names)
+
+
 def _pair(rng: Random, splits: Splits) -> str:
-    first, second = invented(rng, splits.names), invented(rng, splits.names)
+    first, second = _empty_word(rng, splits), _empty_word(rng, splits)
     return rng.choice((f"{first}_{second}", first, first + second.capitalize()))
 
 
 def invented_names(count: int, rng: Random, splits: Splits) -> list[str]:
-    """Different invented names; in half of the draws they all share a beginning."""
+    """Different names that say nothing; in half of the draws they all share a beginning."""
     stem, joint = "", ""
     if rng.random() < 0.5:
         joint = rng.choice(("_", "_", "_", "."))
-        stem = rng.choice(_COMMON) if rng.random() < 0.6 else invented(rng, splits.names)
+        stem = rng.choice(_COMMON) if rng.random() < 0.6 else _empty_word(rng, splits)
     names: list[str] = []
     while len(names) < count:
-        word = invented(rng, splits.names) if stem else _pair(rng, splits)
+        word = _empty_word(rng, splits) if stem else _pair(rng, splits)
         name = f"{stem}{joint}{word}"
         if name.lower() not in {known.lower() for known in names}:
             names.append(name)
@@ -53,11 +60,12 @@ def varied(requests: Sequence[Request], rng: Random, splits: Splits) -> list[Req
     """Requests whose tools were renamed in one of several ways, or left alone."""
     names = [request.tool.name for request in requests]
     roll = rng.random()
-    if roll < 0.3:
+    new, longer, joined = (0.4, 0.52, 0.6) if splits.training else (0.3, 0.45, 0.53)
+    if roll < new:
         names = invented_names(len(names), rng, splits)
-    elif roll < 0.45:
+    elif roll < longer:
         names = _prefixed(names, rng, splits)
-    elif roll < 0.53:
+    elif roll < joined:
         names = [_camel(name) for name in names]
     if len({name.lower() for name in names}) < len(names):
         return list(requests)

@@ -9,7 +9,17 @@ from random import Random
 from trainers.mini.frames import fill
 from trainers.mini.schema import Param, Request, Slot, Tool
 from trainers.mini.slots import string_value
-from trainers.mini.words import Split, Splits, fields, invented, items, lines, of_split, split_of
+from trainers.mini.words import (
+    Split,
+    Splits,
+    borrowed,
+    fields,
+    invented,
+    items,
+    lines,
+    of_split,
+    split_of,
+)
 
 _DESCRIPTIONS = (
     "{Does} a {noun}.",
@@ -51,25 +61,30 @@ class Concept:
     phrases: tuple[str, ...]
 
 
+def _lists(name: str, more: bool) -> tuple[str, ...]:
+    return lines(name) + lines(f"{name}_more") if more else lines(name)
+
+
 @cache
-def verbs(split: Split) -> tuple[Verb, ...]:
-    """The verbs of a share."""
-    rows = [fields(line) for line in lines("verbs")]
+def verbs(split: Split, more: bool = False) -> tuple[Verb, ...]:
+    """The verbs of a share; `more` adds those of the list that is for training alone."""
+    rows = [fields(line) for line in _lists("verbs", more)]
     known = {row[0]: Verb(row[0], row[1], items(row[2])) for row in rows}
     return tuple(known[name] for name in of_split(known, split))
 
 
 @cache
-def nouns(split: Split) -> tuple[str, ...]:
-    """The nouns of a share."""
-    return of_split(" ".join(lines("nouns")).split(), split)
+def nouns(split: Split, more: bool = False) -> tuple[str, ...]:
+    """The nouns of a share; `more` adds those of the list that is for training alone."""
+    known = dict.fromkeys(" ".join(_lists("nouns", more)).split())
+    return of_split(known, split)
 
 
 @cache
-def concepts(split: Split) -> tuple[Concept, ...]:
-    """The parameters of a share."""
+def concepts(split: Split, more: bool = False) -> tuple[Concept, ...]:
+    """The parameters of a share; `more` adds those of the list that is for training alone."""
     found = []
-    for line in lines("params"):
+    for line in _lists("params", more):
         name, slot, description, phrases = fields(line)
         if split_of(name) == split:
             param = Param(name, Slot.parse(slot), description)
@@ -109,28 +124,53 @@ class Made:
         return self.verb.plain
 
 
-def _verb(rng: Random, split: Split) -> Verb:
-    if rng.random() < 0.12:
-        plain = invented(rng, split)
+def _is_borrowed(rng: Random, splits: Splits, share: float) -> bool:
+    # Words of any meaning in every place of a row, and in rows that fit no tool as in others:
+    # then a strange word says nothing about whether, and which, tool is meant.
+    return splits.training and rng.random() < share
+
+
+def _verb(rng: Random, splits: Splits) -> Verb:
+    if _is_borrowed(rng, splits, 0.25):
+        plain = borrowed(rng)
         return Verb(plain, plain + "s")
-    return rng.choice(verbs(split))
+    if rng.random() < 0.12:
+        plain = invented(rng, splits.schemas)
+        return Verb(plain, plain + "s")
+    return rng.choice(verbs(splits.schemas, splits.training))
 
 
-def _noun(rng: Random, split: Split) -> str:
+def _noun(rng: Random, splits: Splits) -> str:
     roll = rng.random()
     if roll < 0.12:
-        return invented(rng, split)
-    noun = rng.choice(nouns(split))
-    return f"{rng.choice(nouns(split))} {noun}" if roll < 0.25 else noun
+        return invented(rng, splits.schemas)
+    if _is_borrowed(rng, splits, 0.25):
+        return borrowed(rng)
+    known = nouns(splits.schemas, splits.training)
+    noun = rng.choice(known)
+    return f"{rng.choice(known)} {noun}" if roll < 0.25 else noun
 
 
-def _named(rng: Random, split: Split, noun: str) -> Concept:
+def _named(rng: Random, splits: Splits, noun: str) -> Concept:
     """A parameter called after a random noun, asked for by that name."""
-    name = rng.choice(nouns(split)) if rng.random() < 0.8 else invented(rng, split)
+    known = nouns(splits.schemas, splits.training)
+    name = rng.choice(known) if rng.random() < 0.8 else invented(rng, splits.schemas)
+    if _is_borrowed(rng, splits, 0.3):
+        name = borrowed(rng)
     description = rng.choice(("The {n}", "{N} to use", "{N} of the {noun}", "Which {n}", "{N}"))
     described = description.format(n=name, N=name.capitalize(), noun=noun)
-    param = Param(name, Slot.parse(rng.choice(_NAMED_SLOTS)), described)
-    return Concept(param, tuple(phrase.replace("*", name) for phrase in _NAMED_PHRASES))
+    slot = Slot.parse(rng.choice(_NAMED_SLOTS + _NAMED_SLOTS_MORE * splits.training))
+    if slot.kind == "enum":
+        slot = _drawn_enum(rng, splits.schemas)
+    phrases = _NAMED_SWITCHES if slot.kind == "bool" else _NAMED_PHRASES
+    param = Param(name, slot, described)
+    return Concept(param, tuple(phrase.replace("*", name) for phrase in phrases))
+
+
+def _drawn_enum(rng: Random, split: Split) -> Slot:
+    kind = rng.choice(("thing", "adjective", "color", "food", "sport", "word"))
+    drawn = {string_value(kind, rng, split) for _ in range(rng.randint(2, 5))}
+    return Slot("enum", "/".join(sorted(drawn)))
 
 
 _NAMED_SLOTS: tuple[str, ...] = (
@@ -143,6 +183,10 @@ _NAMED_SLOTS: tuple[str, ...] = (
     "number(1-500)",
 )
 _NAMED_SLOTS += ("person", "city", "date", "code", "list(word)", "list(title)", "list(int)")
+_NAMED_SLOTS_MORE: tuple[str, ...] = ("enum", "enum", "enum", "bool", "bool", "sentence", "time")
+_NAMED_SLOTS_MORE += ("company", "email", "file", "product", "list(person)")
+_NAMED_SLOTS_MORE += ("object(name:person,email:email)",)
+_NAMED_SWITCHES = ("{v=with */without *}", "{v=and use */and no *}", "{v=* on/* off}")
 _NAMED_PHRASES = (
     "with * {v}",
     "with the * {v}",
@@ -155,35 +199,36 @@ _NAMED_PHRASES = (
 )
 
 
-def _concepts(rng: Random, split: Split, noun: str) -> list[Concept]:
-    count = rng.choices((0, 1, 2, 3, 4), (18, 34, 29, 14, 5))[0]
-    pool = concepts(split)
+def _concepts(rng: Random, splits: Splits, noun: str) -> list[Concept]:
+    shares = (12, 28, 30, 20, 10) if splits.training else (18, 34, 29, 14, 5)
+    count = rng.choices((0, 1, 2, 3, 4), shares)[0]
+    pool = concepts(splits.schemas, splits.training)
     chosen = rng.sample(pool, min(count, len(pool)))
     return [
-        _named(rng, split, noun) if rng.random() < 0.25 else _adapted(one, rng, split, noun)
+        _named(rng, splits, noun) if rng.random() < 0.25 else _adapted(one, rng, splits, noun)
         for one in chosen
     ]
 
 
-def _adapted(one: Concept, rng: Random, split: Split, noun: str) -> Concept:
+def _adapted(one: Concept, rng: Random, splits: Splits, noun: str) -> Concept:
     """The concept for this noun; an enum often gets options of its own."""
     slot, name = one.param.slot, one.param.name
     description = one.param.description.replace("*", noun)
     if rng.random() < 0.4:
         description = one.param.description.replace(" of the *", "").replace("the *", "it")
     if slot.kind == "enum" and rng.random() < 0.6:
-        kind = rng.choice(("thing", "adjective", "color", "food", "sport", "word"))
-        drawn = {string_value(kind, rng, split) for _ in range(rng.randint(2, 5))}
-        slot = Slot("enum", "/".join(sorted(drawn)))
+        slot = _drawn_enum(rng, splits.schemas)
     if rng.random() < 0.08:
-        name = invented(rng, split)
+        name = invented(rng, splits.schemas)
+    if _is_borrowed(rng, splits, 0.12):
+        name = borrowed(rng)
     return Concept(Param(name, slot, description), one.phrases)
 
 
 def make(rng: Random, splits: Splits, verb: Verb | None = None, noun: str | None = None) -> Made:
     """A tool for a verb and a noun, drawn from their share where not given."""
-    verb = verb or _verb(rng, splits.schemas)
-    noun = noun or _noun(rng, splits.schemas)
+    verb = verb or _verb(rng, splits)
+    noun = noun or _noun(rng, splits)
     forms = {
         "do": verb.plain,
         "Do": verb.plain.capitalize(),
@@ -194,7 +239,7 @@ def make(rng: Random, splits: Splits, verb: Verb | None = None, noun: str | None
     name = rng.choice(_NAMES).format(
         do=verb.plain.replace(" ", "_"), noun=joined, Noun=noun.title().replace(" ", "")
     )
-    used = _concepts(rng, splits.schemas, noun)
+    used = _concepts(rng, splits, noun)
     params = tuple(one.param for one in used)
     if len({param.name.lower() for param in params}) < len(params):
         params, used = params[:1], used[:1]
@@ -226,12 +271,12 @@ _BARE = ("{Does} a {noun}.", "{do} the {noun}", "{Do} a {noun}.", "{noun}: {do}"
 
 def bare_requests(count: int, rng: Random, splits: Splits) -> list[Request]:
     """Requests for different tools without parameters, some of one verb or one noun."""
-    shared_verb, shared_noun = _verb(rng, splits.schemas), _noun(rng, splits.schemas)
+    shared_verb, shared_noun = _verb(rng, splits), _noun(rng, splits)
     pairs: dict[tuple[str, str], Verb] = {}
     while len(pairs) < count:
         roll = rng.random()
-        verb = shared_verb if roll < 0.2 else _verb(rng, splits.schemas)
-        noun = shared_noun if 0.2 <= roll < 0.4 else _noun(rng, splits.schemas)
+        verb = shared_verb if roll < 0.2 else _verb(rng, splits)
+        noun = shared_noun if 0.2 <= roll < 0.4 else _noun(rng, splits)
         pairs[verb.plain, noun] = verb
     return [_bare(verb, noun, rng) for (_, noun), verb in pairs.items()]
 

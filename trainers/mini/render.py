@@ -59,13 +59,22 @@ def declaration_text(tool: Tool) -> str:
     return f"<start_function_declaration>{body}}}<end_function_declaration>"
 
 
+def head_text(row: Row) -> str:
+    """What stands before the user's turn: the developer's message and the declared tools."""
+    if not (row.developer or row.tools):
+        return "<bos>"
+    declared = "".join(map(declaration_text, row.tools))
+    return f"<bos><start_of_turn>developer\n{row.developer.strip()}{declared}<end_of_turn>\n"
+
+
+def user_text(row: Row) -> str:
+    """The user's turn, up to the model's."""
+    return f"<start_of_turn>user\n{row.user.strip()}<end_of_turn>\n<start_of_turn>model\n"
+
+
 def prompt_text(row: Row) -> str:
     """All up to the model's turn: what `apply_chat_template` gives with a generation prompt."""
-    text = "<bos>"
-    if row.developer or row.tools:
-        declared = "".join(map(declaration_text, row.tools))
-        text += f"<start_of_turn>developer\n{row.developer.strip()}{declared}<end_of_turn>\n"
-    return text + f"<start_of_turn>user\n{row.user.strip()}<end_of_turn>\n<start_of_turn>model\n"
+    return head_text(row) + user_text(row)
 
 
 def call_text(call: Call) -> str:

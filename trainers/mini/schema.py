@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Json = dict[str, Any]
-Swap = Literal["none", "shared", "all"]
+Swap = Literal["none", "values", "all"]
 
 _SLOT = re.compile(r"(\w+)(?:\((.*)\))?$")
 _PLAIN_TYPES = {"int": "integer", "number": "number", "bool": "boolean"}
@@ -122,7 +122,9 @@ class Row:
     Attributes:
         family: the part of the mixture it comes from.
         swap: which words may be replaced by random ones, the same in all places: "none", those
-            that prompt and target share ("shared"), or "all" but those of the format.
+            of the values asked for ("values"), or "all" but those of the format.
+        values: the texts among the arguments that are asked for, also where no tool fits: a row
+            with strange words must not be known for one with a call.
     """
 
     family: str
@@ -132,6 +134,7 @@ class Row:
     calls: tuple[Call, ...] = ()
     reply: str = ""
     swap: Swap = "none"
+    values: tuple[str, ...] = ()
 
     def messages(self) -> list[Json]:
         """The conversation up to the model's turn."""

@@ -15,7 +15,7 @@ from trainers.mini.render import prompt_text, target_text
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-VOCAB_SIZE = 4096
+VOCAB_SIZE = 6144
 TRAINING_ROWS = 30_000
 
 FIRST_PLAIN_ID = 107

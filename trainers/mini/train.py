@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,20 +34,24 @@ class Plan:
         steps: steps at most. The learning rate falls with the larger of both shares, so that
             a slow machine ends in time and a fast one does not go on.
         stages: what is trained, in this order; each lasts until its gate opens.
+        branches: how often the last stage is trained from where it begins, on rows of its own each
+            time, and for an equal share of what is left. The weights are averaged at the end,
+            which is better than any of them (Wortsman et al., Model soups, 2022).
         gate_steps: steps between two looks at the gate.
         save_minutes: time between checkpoints.
     """
 
     minutes: float | None = None
-    steps: int = 15000
+    steps: int = 18950
     seed: int = 11
     device: str = "cpu"
     compile: bool = True
     bfloat16: bool = True
     stages: tuple[Stage, ...] = STAGES
+    branches: int = 3
     gate_steps: int = 50
     save_minutes: float = 2.0
-    look_minutes: float = 10.0
+    look_minutes: float = 15.0
     rates: Rates = field(default_factory=Rates)
 
     def progress(self, steps: int, seconds: float) -> float:
@@ -66,6 +71,8 @@ class Place:
         used: batches of that chunk already used.
         tokens: tokens seen, without padding.
         seconds: time spent in training, over all runs.
+        branch: the number of the branch.
+        fork: the share of the training that was over where the branches begin; 1 before.
     """
 
     stage: int = 0
@@ -75,6 +82,32 @@ class Place:
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    branch: int = 0
+    fork: float = 1.0
+
+
+@dataclass
+class Branches:
+    """What the branches have in common.
+
+    Attributes:
+        network: the weights they begin with.
+        optimizers: the optimizers' state there.
+        total: the sum of the weights of the branches that have ended.
+    """
+
+    network: dict[str, Tensor]
+    optimizers: dict[str, Any]
+    total: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes up the weights of a branch that has ended."""
+        for name, value in weights.items():
+            self.total[name] = self.total[name] + value if name in self.total else value.clone()
+
+    def mean(self, count: int) -> dict[str, Tensor]:
+        """The average of all that was added."""
+        return {name: value / count for name, value in self.total.items()}
 
 
 def choose_device(wanted: str) -> str:
@@ -97,6 +130,7 @@ class Training:
         self.rates: dict[str, float] = {}
         self.place = Place()
         self.history: list[dict[str, float]] = []
+        self.branches: Branches | None = None
         self._loss = self._loss_function()
 
     def _loss_function(self) -> Callable[..., Tensor]:
@@ -108,14 +142,29 @@ class Training:
     def step(self, batch: Batch) -> Tensor:
         """One step; returns its loss without waiting for it."""
         dtype = torch.bfloat16 if self.plan.bfloat16 else torch.float32
-        arrays = (batch.ids, batch.places, batch.weights)
-        ids, places, weights = (torch.from_numpy(x).to(self.plan.device) for x in arrays)
-        loss = self._loss(ids, places, weights, dtype)
+        tensors = (torch.from_numpy(x).to(self.plan.device) for x in batch.arrays())
+        loss = self._loss(*tensors, dtype)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        done = self.plan.progress(self.place.steps, self.place.seconds)
-        self.optimizers.step(self.place.steps, done)
+        self.optimizers.step(self.place.steps, self._fallen())
         return loss.detach()
+
+    @property
+    def progress(self) -> float:
+        """The share of the training that is over, 0 to 1."""
+        return self.plan.progress(self.place.steps, self.place.seconds)
+
+    def _branch_progress(self) -> float:
+        """The share of the branch that is over; 1 and more at its end."""
+        fork, branches = self.place.fork, self.plan.branches
+        return (self.progress - fork) / (1.0 - fork) * branches - self.place.branch
+
+    def _fallen(self) -> float:
+        """The progress that the learning rate goes by: that of a branch is the training's last."""
+        if self.branches is None:
+            return self.progress
+        fork = self.place.fork
+        return fork + (1.0 - fork) * min(1.0, max(0.0, self._branch_progress()))
 
     @property
     def stage(self) -> Stage:
@@ -139,6 +188,8 @@ class Training:
         Returns:
             A line about it; empty if the stage goes on.
         """
+        if self.branches is not None:
+            return self._next_branch(self.branches)
         stage, steps = self.stage, self.place.steps - self.place.since
         if not (stage.gate or stage.cap) or steps == 0 or steps % self.plan.gate_steps:
             return ""
@@ -157,9 +208,32 @@ class Training:
         shown = ", ".join(f"{name} {rate:.2f}" for name, rate in rates.items()) or "its length"
         mark = {"step": self.place.steps, "stage": self.place.stage, **rates}
         self.history.append(mark)
+        if self.stage is self.plan.stages[-1] and self.plan.branches > 1:
+            self.place = replace(self.place, fork=self.progress)
+            self.branches = Branches(*self._weights())
         return (
             f"  stage {stage.name!r} over after {steps} steps ({shown}), {self.stage.name!r} begins"
         )
+
+    def _weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return copy.deepcopy((self.network.state_dict(), self.optimizers.state_dict()))
+
+    def _next_branch(self, common: Branches) -> str:
+        """Goes to the next branch if this one is over, or after the last to the average."""
+        if self._branch_progress() < 1.0:
+            return ""
+        common.add(self.network.state_dict())
+        number = self.place.branch + 1
+        if number == self.plan.branches or self.progress >= 1.0:
+            self.network.load_state_dict(common.mean(number))
+            return f"  branch {number} over, the weights of all are averaged"
+        self.network.load_state_dict(common.network)
+        self.optimizers.load_state_dict(copy.deepcopy(common.optimizers))
+        self.place = replace(
+            self.place, branch=number, since=self.place.steps, chunk=self.place.chunk + 1, used=0
+        )
+        self.history.append({"step": self.place.steps, "branch": number})
+        return f"  branch {number} over, the next begins"
 
     def save(self, folder: Path) -> None:
         """Writes the checkpoint; a kill while writing leaves the one before."""
@@ -169,6 +243,7 @@ class Training:
             "place": asdict(self.place),
             "history": self.history,
             "random": torch.get_rng_state(),
+            "branches": self.branches and vars(self.branches),
         }
         partial = folder / (CHECKPOINT + ".partial")
         torch.save(state, partial)
@@ -185,11 +260,11 @@ class Training:
         self.optimizers.load_state_dict(state["optimizers"])
         torch.set_rng_state(state["random"].cpu())
         self.place, self.history = Place(**state["place"]), state["history"]
+        self.branches = state["branches"] and Branches(**state["branches"])
 
 
 def _report(training: Training, losses: list[Tensor], spent: float, tokens: int) -> str:
-    place, plan = training.place, training.plan
-    done = plan.progress(place.steps, place.seconds)
+    place, done = training.place, training.progress
     loss = torch.stack(losses).mean().item()
     left = place.seconds * (1 - done) / done / 60 if done else math.nan
     training.history.append({"step": place.steps, "tokens": place.tokens, "loss": round(loss, 4)})
@@ -222,7 +297,7 @@ def run(
     mark, tokens = time.monotonic(), 0
     clock = time.monotonic() - training.place.seconds
     source = training.source()
-    while plan.progress(training.place.steps, training.place.seconds) < 1.0:
+    while training.progress < 1.0:
         chunk, used, batch = next(source)
         losses.append(training.take(chunk, used, batch))
         tokens += batch.tokens

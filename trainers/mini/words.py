@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal
 
 Split = Literal["train", "dev", "eval"]
 
+_PLAIN = re.compile(r"\b[a-z]{3,9}\b")
 _FOLDER = Path(__file__).parent / "wordlists"
 _ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl l m n p pl pr qu r s sh sk sl sp st"
 _ONSETS += " t th tr v w y z"
@@ -27,14 +29,18 @@ class Splits:
         schemas: verbs, nouns, written tools and subjects.
         names: invented words in tool and parameter names.
         values: words in argument values.
+        training: whether rows are for the corpus: they draw on further word lists as well, in
+            shares of their own. No evaluation set does, so that the lists can grow and the sets
+            stay as they are.
     """
 
     schemas: Split = "train"
     names: Split = "train"
     values: Split = "train"
+    training: bool = False
 
 
-TRAIN = Splits()
+TRAIN = Splits(training=True)
 
 
 def split_of(word: str) -> Split:
@@ -88,6 +94,21 @@ def values(name: str, split: Split | None = None) -> tuple[str, ...]:
 def of_split(words: Iterable[str], split: Split) -> tuple[str, ...]:
     """The words that belong to a share, in their order."""
     return tuple(word for word in words if split_of(word) == split)
+
+
+@cache
+def _plain_words() -> tuple[str, ...]:
+    names = ("nouns", "nouns_more", "verbs_more", "departments_more", "topics_more")
+    found = {word for name in names for line in lines(name) for word in _PLAIN.findall(line)}
+    found -= set(" ".join(lines("stop")).split())
+    # Neither a word that is kept from training, nor its plural or singular.
+    forms = ((word, word + "s", word.removesuffix("s")) for word in sorted(found))
+    return tuple(own[0] for own in forms if all(split_of(form) == "train" for form in own))
+
+
+def borrowed(rng: Random) -> str:
+    """A word of training's share, of any meaning, to stand where its meaning must not count."""
+    return rng.choice(_plain_words())
 
 
 @cache

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from trainers.mini.compose import Asking
 from trainers.mini.drills import choose, plain
 from trainers.mini.evalsets import SETS, checksum, evaluation_set
-from trainers.mini.lookups import domains, keywords
+from trainers.mini.lookups import Side, core_domains, domains, keywords, mixed_requests
 from trainers.mini.mixture import (
     FULL,
     STAGES,
     Stage,
     chunk_rows,
     corpus_checksum,
+    make_rows,
     rows,
 )
 from trainers.mini.parse import FormatError, parse_output
-from trainers.mini.procedural import nouns, verbs
+from trainers.mini.procedural import concepts, nouns, verbs
 from trainers.mini.render import prompt_text, target_text
 from trainers.mini.schema import Row
-from trainers.mini.words import Split, split_of
+from trainers.mini.words import TRAIN, Split, fields, lines, split_of
 from trainers.mini.written import more_tools, written_tools
 
 RECORD = Path(__file__).parents[3] / "harness" / "mini" / "recipe.json"
+SIDES: tuple[Side, ...] = ("departments", "topics")
+POLICY = (
+    "search internal company documents, policies and project data.",
+    "search public information.",
+)
 SUMS = Path(__file__).parents[3] / "trainers" / "mini" / "evalsets.sha256"
 
 
@@ -38,9 +47,9 @@ def _text(row: Row) -> str:
 
 def test_a_chunk_is_the_same_every_time() -> None:
     """Claim: a corpus chunk follows from its seed and number alone."""
-    first = [_text(row) for row in chunk_rows(3, size=300)]
-    again = [_text(row) for row in chunk_rows(3, size=300)]
-    other = [_text(row) for row in chunk_rows(4, size=300)]
+    first = [_text(row) for row in chunk_rows(3, draws=300)]
+    again = [_text(row) for row in chunk_rows(3, draws=300)]
+    other = [_text(row) for row in chunk_rows(4, draws=300)]
     assert first == again
     assert first != other
 
@@ -53,7 +62,7 @@ def test_the_corpus_has_no_repeated_chunk() -> None:
 
 def test_every_target_reads_back_and_is_declared() -> None:
     """Claim: each target follows the format, gives its calls back, and calls declared tools."""
-    for row in chunk_rows(0, size=3000):
+    for row in chunk_rows(0, draws=3000):
         calls = parse_output(target_text(row))
         assert calls == list(row.calls)
         declared = {tool.name: tool for tool in row.tools}
@@ -65,9 +74,11 @@ def test_every_target_reads_back_and_is_declared() -> None:
 
 
 def test_every_kind_of_row_occurs() -> None:
-    """Claim: the last stage has all kinds of rows, with one to six tools declared."""
-    found = list(chunk_rows(0, size=3000))
-    families = {"drill" if kind == "assign" else kind for kind in FULL.shares}
+    """Claim: the stage `full` has all kinds of rows, with one to six tools declared."""
+    found = list(chunk_rows(0, draws=3000))
+    other = {"assign": "drill", "subjects": "lookup"}
+    families = {other.get(kind, kind) for kind in FULL.shares}
+    families |= {f"refuse_{kind}" for kind in ("written", "more", "procedural", "lookup")}
     assert {row.family for row in found} == families
     assert {len(row.tools) for row in found} == {1, 2, 3, 4, 5, 6}
 
@@ -85,6 +96,62 @@ def test_every_stage_but_the_last_ends() -> None:
     assert (last.gate, last.cap) == ({}, 0)
 
 
+@pytest.mark.parametrize(
+    "kind", ["written", "more", "procedural", "lookup", "subjects", "mixed_subjects", "parallel"]
+)
+def test_rows_of_one_draw_declare_the_same_and_ask_for_different_things(kind: str) -> None:
+    """Claim: tools and developer's message are those of the draw, and the answers differ."""
+    for number in range(50):
+        rows = make_rows(kind, Random(number), replace(FULL, counts=((3, 4), (1, 1))))
+        assert len({(row.developer, row.tools) for row in rows}) == 1
+        assert len({target_text(row) for row in rows}) > 1
+
+
+def test_few_subjects_come_first() -> None:
+    """Claim: the first rows of subjects ask about training's share of the first lists alone."""
+    core = {key for side in SIDES for key in (one.key for one in core_domains(side))}
+    more = {one.key for side in SIDES for one in domains(side, more=True)}
+    assert core < more
+    for side in SIDES:
+        pairs = zip(core_domains(side), domains(side), strict=True)
+        for own, whole in pairs:
+            assert set(own.subjects) == {x for x in whole.subjects if split_of(x) == "train"}
+    described = {
+        kind: " ".join(
+            tool.description
+            for number in range(200)
+            for tool in make_rows(kind, Random(number), FULL)[0].tools
+        )
+        for kind in ("core_subjects", "subjects")
+    }
+    new = next(iter(domains("departments", more=True)[-1].glosses))
+    assert new.lower() not in described["core_subjects"].lower()
+    assert new.lower() in described["subjects"].lower()
+
+
+def test_a_request_that_fits_no_tool_is_for_one_that_is_not_declared() -> None:
+    """Claim: beside a refusal stand calls of the declared tools, and its own is not declared."""
+    texts = {
+        frame: one.tool.description
+        for one in (*more_tools(), *written_tools("train"))
+        for frame in one.frames
+        if "{" not in frame and "[" not in frame
+    }
+    asking, known = Asking(calls=2, joint=0.0, strays=2.0), 0
+    stage = replace(FULL, counts=((2,), (1,)), asking=asking)
+    for number in range(2000):
+        rows = make_rows("more", Random(number), stage)
+        refused = [row for row in rows if not row.calls]
+        assert (len(rows), len(refused)) == (4, 2)
+        called = {call.name for row in rows for call in row.calls}
+        assert called == {tool.name for tool in rows[0].tools}
+        for row in refused:
+            own = texts.get(row.user.rstrip(".!?"))
+            known += own is not None
+            assert own not in {tool.description for tool in row.tools}
+    assert known > 20
+
+
 def test_only_the_description_tells_a_drill_tool() -> None:
     """Claim: a drill's request holds a called tool's description and no word of its name."""
     rng = Random(3)
@@ -99,7 +166,7 @@ def test_a_drill_without_a_call_fits_no_tool() -> None:
     """Claim: where a drill's target is a refusal, no declared description is in the request."""
     rng = Random(4)
     refused = [row for row in (choose(4, rng) for _ in range(500)) if not row.calls]
-    assert 20 < len(refused) < 100
+    assert 60 < len(refused) < 130
     for row in refused:
         asked = set(re.findall(r"\w+", row.user))
         assert not any(set(tool.description.split()) <= asked for tool in row.tools)
@@ -114,11 +181,61 @@ def test_tools_of_the_second_list_are_not_in_the_first() -> None:
     assert not {tool.description for tool in first} & {tool.description for tool in second}
 
 
+def test_lists_for_training_alone_hold_no_word_that_is_kept_from_it() -> None:
+    """Claim: the lists' verbs, nouns and parameters are of training's share, line by line."""
+    for name in ("verbs_more", "params_more"):
+        words = [fields(line)[0].split(":")[0].strip() for line in lines(name)]
+        assert len(words) > 200
+        assert all(split_of(word) == "train" for word in words), name
+    known = [noun for line in lines("nouns_more") for noun in line.split()]
+    assert len(known) > 200
+    assert all(split_of(noun) == "train" for noun in known)
+
+
+def test_no_subject_of_the_evaluation_is_trained() -> None:
+    """Claim: subjects and tasks that are kept from training are not there in other letters."""
+    for side in SIDES:
+        known = {text for one in domains(side) for text in (*one.subjects, *one.tasks)}
+        kept = {text.casefold() for text in known if split_of(text) != "train"}
+        further = domains(side, more=True)
+        trained = {text.casefold() for one in further for text in (*one.subjects, *one.tasks)}
+        assert len(kept) > 50
+        assert not kept & trained
+
+
+def _masked(frame: str) -> str:
+    return re.sub(r"\{[^}]*\}", "*", frame).casefold()
+
+
+def test_no_tool_of_the_second_list_is_a_twin_of_one_that_is_kept() -> None:
+    """Claim: none is described or asked for in nearly the words of an unseen tool."""
+    fuzz = pytest.importorskip("rapidfuzz.fuzz")
+    kept = [*written_tools("eval"), *written_tools("dev")]
+    for one in more_tools():
+        for other in kept:
+            texts = one.tool.description.casefold(), other.tool.description.casefold()
+            assert fuzz.token_sort_ratio(*texts) < 80, (one.tool, other.tool)
+            asked = {_masked(frame) for frame in one.frames}
+            assert not asked & {_masked(frame) for frame in other.frames}, (one.tool, other.tool)
+
+
+def test_the_evaluation_draws_on_no_list_for_training_alone() -> None:
+    """Claim: no evaluation set has a tool of those lists, or a parameter only they have."""
+    own = {one.tool.description for one in more_tools()}
+    known = {one.param.name for one in concepts("train", more=True)}
+    known -= {one.param.name for one in concepts("train")}
+    known -= {param.name for one in written_tools("train") for param in one.tool.params}
+    for name in ("seen_2", "many_seen", "refuse_seen", "parallel_seen"):
+        for tool in (tool for row in evaluation_set(name) for tool in row.tools):
+            assert tool.description not in own
+            assert not known & {param.name for param in tool.params} - set(nouns("train"))
+
+
 def test_rows_render_as_the_template_does() -> None:
     """Claim: the fast renderer writes what apply_chat_template writes."""
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(RECORD.parent)
-    for row in chunk_rows(1, size=200):
+    for row in chunk_rows(1, draws=200):
         tools = [tool.schema() for tool in row.tools] or None
         text = tokenizer.apply_chat_template(
             row.messages(), tools=tools, add_generation_prompt=True, tokenize=False
@@ -126,36 +243,70 @@ def test_rows_render_as_the_template_does() -> None:
         assert text == prompt_text(row)
 
 
-def test_look_up_tools_of_both_sides_never_meet() -> None:
-    """Claim: no row declares a department's look-up tool beside a topic's."""
-    glosses = {
-        side: {gloss.lower() for one in domains(side) for gloss in one.glosses}
-        for side in ("departments", "topics")
-    }
-    for row in islice(rows(), 20_000):
-        texts = [tool.description.lower() for tool in row.tools]
-        met = {s for s, own in glosses.items() if any(g in t for t in texts for g in own)}
-        assert len(met) < 2, row.tools
+def _glosses(side: Side) -> dict[str, str]:
+    known = domains(side, more=True)
+    return {gloss.lower(): one.key for one in known for gloss in one.glosses}
+
+
+def test_look_up_tools_of_both_sides_meet_in_rows_that_are_meant_for_it() -> None:
+    """Claim: no other row declares a department's look-up tool beside a topic's."""
+    glosses = [_glosses(side) for side in SIDES]
+    for stage in (FULL, *STAGES[-2:]):
+        others = {kind: share for kind, share in stage.shares.items() if kind != "mixed_subjects"}
+        for row in islice(rows(replace(stage, shares=others)), 5_000):
+            texts = [tool.description.lower() for tool in row.tools]
+            met = [own for own in glosses if any(g in t for t in texts for g in own)]
+            assert len(met) < 2, row.tools
+
+
+def _told(description: str, side: Side) -> list[str]:
+    found = [gloss for gloss in _glosses(side) if gloss in description]
+    return [one for one in found if not any(one in other for other in found if other != one)]
+
+
+def test_no_look_up_tool_is_for_a_whole_side() -> None:
+    """Claim: a description names up to six domains of one side, and both sides have a tool."""
+    seen = set()
+    for number in range(300):
+        tools = [own[0].tool for own in mixed_requests(2, 3, Random(number), TRAIN)]
+        named = []
+        for tool in tools:
+            covered = [len(_told(tool.description.lower(), side)) for side in SIDES]
+            assert max(covered) <= 6
+            assert min(covered) == 0
+            seen.add(max(covered))
+            named += [side for side, count in zip(SIDES, covered, strict=True) if count]
+        assert len(set(named)) == len(named)
+    assert seen == set(range(7)), "0: subjects stand for the only domain"
 
 
 def test_the_policy_tools_are_never_named() -> None:
-    """Claim: neither tool of the demonstrated policy occurs, nor an internal/public label."""
-    for row in islice(rows(), 20_000):
+    """Claim: no tool of the policy occurs, nor its description, nor an internal/public label."""
+    fuzz = pytest.importorskip("rapidfuzz.fuzz")
+    for row in _stream(10_000):
         text = _text(row).lower()
         assert "search_knowledge_base" not in text
         assert "search_google" not in text
+        for tool in row.tools:
+            near = [fuzz.token_sort_ratio(tool.description.lower(), own) for own in POLICY]
+            assert max(near) < 80, tool
         enums = [p.slot.options() for t in row.tools for p in t.params if p.slot.kind == "enum"]
         assert not any({"internal", "public"} & set(options) for options in enums)
+
+
+def _stream(count: int) -> Iterator[Row]:
+    """Rows of the largest stage and of the last two."""
+    return chain.from_iterable(islice(rows(stage), count) for stage in (FULL, *STAGES[-2:]))
 
 
 def test_unseen_parts_are_unseen() -> None:
     """Claim: verbs, nouns, written tools and invented names of the eval sets are not trained."""
     train = {tool.tool.name for tool in written_tools("train")}
     assert not train & {tool.tool.name for tool in written_tools("eval")}
-    assert not set(verbs("train")) & set(verbs("eval"))
-    assert not set(nouns("train")) & set(nouns("eval"))
+    assert not set(verbs("train", more=True)) & set(verbs("eval"))
+    assert not set(nouns("train", more=True)) & set(nouns("eval"))
     assert all(split_of(noun) == "eval" for noun in nouns("eval"))
-    prompts = {row.user.lower() for row in islice(rows(), 20_000)}
+    prompts = {row.user.lower() for row in _stream(10_000)}
     for name in ("schemas_written", "schemas_procedural", "refuse_unseen", "refuse_procedural"):
         shared = [row.user for row in evaluation_set(name) if row.user.lower() in prompts]
         assert not shared, (name, shared)

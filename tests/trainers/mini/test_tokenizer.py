@@ -53,7 +53,7 @@ def test_defaults_are_functiongemmas(tokenizer) -> None:  # type: ignore[no-unty
 
 def test_any_text_comes_back(tokenizer) -> None:  # type: ignore[no-untyped-def]
     """Claim: decoding gives back corpus rows and texts the tokenizer never saw."""
-    texts = [prompt_text(row) + target_text(row) for row in chunk_rows(9, size=100)]
+    texts = [prompt_text(row) + target_text(row) for row in chunk_rows(9, draws=100)]
     texts += ["naïve café — 日本語 🙂\n\ttab", "  two  blanks ", "x" * 500, '{"a": [1, 2]}']
     for text in texts:
         ids = tokenizer.encode(text, add_special_tokens=False)

@@ -1,6 +1,6 @@
 """What reports cost: a run of many cases, before and after, in every format, and in a browser.
 
-    python benchmarks/reports.py [--cases 10000] [--runs 3] [--json FILE]
+    python benchmarks/reporting.py [--cases 10000] [--runs 3] [--json FILE]
 
 Prints medians of the runs: seconds from the two run logs to the text of each format, its size,
 and in Chromium how long the HTML page takes to open and a filter to show its rows: from the
