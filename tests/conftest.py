@@ -45,7 +45,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny model. Tests leave it as it is.
 
     Its layers outweigh its embedding, so that replies vary; the rows of the stop tokens are
-    doubled, so that some replies end and others reach the limit.
+    tripled, so that some replies end and others reach the limit.
     """
     folder = tmp_path_factory.mktemp("models") / "tiny"
     folder.mkdir()
@@ -89,7 +89,7 @@ def _save_tiny(folder: Path) -> None:
         for name, weight in model.named_parameters():
             if "layernorm" in name and "post_" in name:
                 weight.fill_(4.0)
-        model.get_input_embeddings().weight[[1, 50, 106]] *= 2
+        model.get_input_embeddings().weight[[1, 50, 106]] *= 3
     model.save_pretrained(folder)
 
 

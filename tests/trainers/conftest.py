@@ -36,7 +36,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for name in _TOKENIZER:
         shutil.copy(MINI / name, folder)
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     config = Gemma3TextConfig(
         vocab_size=len(AutoTokenizer.from_pretrained(folder)),
         hidden_size=32,
