@@ -26,8 +26,7 @@ import yaml
 from harness.loading import load_specs
 from harness.run_log import read_log
 from harness.statistics import wilson
-from reports.floors import learn
-from reports.records import tools
+from reports.floors import floors, learn
 
 SPEC = Path(__file__).parents[1] / "specs" / "search_policy.spec.yaml"
 BAG = "bag of words"
@@ -73,10 +72,9 @@ def measured(spec: Mapping[str, Any], folder: Path, flags: Sequence[str]) -> Rat
     before, after = (read_log(str(out / f"{name}.jsonl")) for name in ("before", "after"))
     records = [verdict for verdict in after.verdicts if verdict["split"] == "test"]
     train = load_specs([file])[0].in_split("train")
-    named = learn(train, records).guesses[BAG]
-    bag = sum(named[record["case"]] == tools(record) for record in records)
+    rules = {floor.rule: floor.rate.passed for floor in floors(learn(train, records), records)}
     own = {record["case"] for record in records}
-    return Rates(len(own), len(before.passed & own), len(after.passed & own), bag)
+    return Rates(len(own), len(before.passed & own), len(after.passed & own), rules[BAG])
 
 
 def row(name: str, rates: Rates) -> str:

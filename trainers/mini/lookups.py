@@ -175,7 +175,7 @@ def subject_requests(
     for domain in rng.sample(known, count):
         tool = lookup_tool(domain, rng, splits)
         texts = [question(domain, rng, splits) for _ in range(asked)]
-        found.append([_asking(tool, text, domain) for text in texts])
+        found.append([_keyword_request(tool, text, domain) for text in texts])
     return found
 
 
@@ -204,11 +204,11 @@ def mixed_requests(count: int, asked: int, rng: Random, splits: Splits) -> list[
         group = [drawn[side].pop() for _ in range(width)]
         tool = lookup_tool(group[0], rng, splits, group[1:])
         texts = [question(rng.choice(group), rng, splits) for _ in range(asked)]
-        found.append([_asking(tool, text, group[0]) for text in texts])
+        found.append([_keyword_request(tool, text, group[0]) for text in texts])
     return found
 
 
-def _asking(tool: Tool, text: str, domain: Domain) -> Request:
+def _keyword_request(tool: Tool, text: str, domain: Domain) -> Request:
     return Request(tool, text, {tool.params[0].name: keywords(text)}, domain.key)
 
 

@@ -346,10 +346,11 @@ def make_rows(kind: str, rng: Random, stage: Stage, splits: Splits = TRAIN) -> l
         return _parallel(count, rng, splits)
     if kind == "labels":
         return _labels(count, rng, splits)
+    few = max(2, min(count, 4))
     if kind in ("subjects", "core_subjects"):
-        return subjects(max(2, min(count, 4)), rng, splits, core=kind == "core_subjects")
+        return subjects(few, rng, splits, core=kind == "core_subjects")
     if kind == "mixed_subjects":
-        return mixed_subjects(rng.choice((2, 2, 2, max(2, min(count, 4)))), rng, splits)
+        return mixed_subjects(rng.choice((2, 2, 2, few)), rng, splits)
     if kind in _MAKERS:
         return [_MAKERS[kind](count, rng, splits)]
     source, strays = _SOURCES[kind], stage.asking.draw_strays(rng)

@@ -228,6 +228,7 @@ class Training:
             self.network.load_state_dict(common.mean(number))
             return f"  branch {number} over, the weights of all are averaged"
         self.network.load_state_dict(common.network)
+        # Optimizers take over the tensors themselves, and a step changes them in place.
         self.optimizers.load_state_dict(copy.deepcopy(common.optimizers))
         self.place = replace(
             self.place, branch=number, since=self.place.steps, chunk=self.place.chunk + 1, used=0
